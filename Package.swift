@@ -1,0 +1,54 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// TWINPOST_CORE=1 leaves out everything above layer 3: no package is fetched, and the grammars, the
+// engines and the simulator build in seconds. It is for work on those layers; `integration/check`
+// builds the whole.
+let coreOnly = Context.environment["TWINPOST_CORE"] != nil
+
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
+}
+
+var targets: [Target] = [
+    // Layer 0: protocols and plain values.
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CChecksum"),
+    layer("Platform", ["CChecksum", "COpenSSL"]),
+
+    // Layer 1: grammars. Bytes in, values out, and back.
+    layer("MailFormat", ["Platform"]),
+    layer("SASL", ["Platform"]),
+    layer("SMTP", ["Platform"]),
+    layer("IMAP", ["Platform"]),
+
+    // Layer 2: engines, pure over Platform.
+    layer("Journal", ["Platform"]),
+    layer("MailStore", ["Platform"]),
+
+    // Tests.
+    tests("Platform", ["Platform"]),
+    tests("MailFormat", ["MailFormat"]),
+    tests("SASL", ["SASL"]),
+    tests("SMTP", ["SMTP"]),
+    tests("IMAP", ["IMAP"]),
+    tests("Journal", ["Journal", "Platform"]),
+    tests("MailStore", ["MailStore"]),
+]
+
+var dependencies: [Package.Dependency] = []
+
+if !coreOnly {
+}
+
+let package = Package(
+    name: "twinpost",
+    dependencies: dependencies,
+    targets: targets
+)
