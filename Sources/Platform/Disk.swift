@@ -29,7 +29,8 @@ public protocol DiskFile: AnyObject {
     func size() throws(DiskError) -> UInt64
 
     /// Reads up to `buffer.count` octets at `offset`; fewer only at the end of the file.
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError) -> Int
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError)
+        -> Int
 
     /// Writes all of `pieces`, one behind the other, at `offset`. After an error any part of them
     /// may have been written.
