@@ -32,6 +32,9 @@ var targets: [Target] = [
     layer("Journal", ["Platform"]),
     layer("MailStore", ["Platform"]),
 
+    // Layer 3: composes the engines.
+    layer("Node", ["Platform", "MailStore"]),
+
     // Tests.
     tests("Platform", ["Platform"]),
     tests("MailFormat", ["MailFormat"]),
@@ -40,6 +43,7 @@ var targets: [Target] = [
     tests("IMAP", ["IMAP"]),
     tests("Journal", ["Journal", "Platform"]),
     tests("MailStore", ["MailStore"]),
+    tests("Node", ["Node", "MailStore", "Platform"]),
 ]
 
 var dependencies: [Package.Dependency] = []

@@ -44,6 +44,9 @@ public struct NewMessage: Hashable, Sendable {
 /// How a change ended.
 public enum ChangeResult: Hashable, Sendable {
     case done
+    /// Taken over for all recipients; the identifier by which the sender's next command acknowledges
+    /// that it saw the answer (R7).
+    case accepted(InstanceID)
     /// What APPENDUID says (RFC 4315 §3), in the order of the messages given.
     case appended(UIDValidity, uids: [UInt32])
     /// `modified` failed UNCHANGEDSINCE. `modSeq` is nil if nothing changed.
@@ -66,6 +69,7 @@ public enum Refusal: Error, Hashable, Sendable {
     case tooManyMailboxes
     case overQuota
     case uidsExhausted
+    case addressTaken(String)
     /// The disk has no room for new mail; what frees room still works.
     case diskFull
     /// The node is stopping or its journal failed: the change may be tried again elsewhere.

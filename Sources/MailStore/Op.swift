@@ -103,6 +103,18 @@ public enum Op: Hashable, Sendable {
         public var change: FlagChange
         public var flags: NamedFlags
         public var modSeq: ModSeq
+
+        package init(
+            account: AccountID, mailbox: MailboxID, uids: UIDSet, change: FlagChange,
+            flags: NamedFlags, modSeq: ModSeq
+        ) {
+            self.account = account
+            self.mailbox = mailbox
+            self.uids = uids
+            self.change = change
+            self.flags = flags
+            self.modSeq = modSeq
+        }
     }
 
     public struct Expunge: Hashable, Sendable {
@@ -110,6 +122,13 @@ public enum Op: Hashable, Sendable {
         public var mailbox: MailboxID
         public var uids: UIDSet
         public var modSeq: ModSeq
+
+        package init(account: AccountID, mailbox: MailboxID, uids: UIDSet, modSeq: ModSeq) {
+            self.account = account
+            self.mailbox = mailbox
+            self.uids = uids
+            self.modSeq = modSeq
+        }
     }
 
     /// COPY or MOVE. A MOVE makes new instances and leaves tombstones (R22).
@@ -129,6 +148,26 @@ public enum Op: Hashable, Sendable {
             public var sourceUID: UInt32
             public var uid: UInt32
             public var instance: InstanceID
+
+            package init(sourceUID: UInt32, uid: UInt32, instance: InstanceID) {
+                self.sourceUID = sourceUID
+                self.uid = uid
+                self.instance = instance
+            }
+        }
+
+        package init(
+            account: AccountID, source: MailboxID, destination: MailboxID, isMove: Bool,
+            saveDate: Instant, modSeq: ModSeq, sourceModSeq: ModSeq, items: [Item]
+        ) {
+            self.account = account
+            self.source = source
+            self.destination = destination
+            self.isMove = isMove
+            self.saveDate = saveDate
+            self.modSeq = modSeq
+            self.sourceModSeq = sourceModSeq
+            self.items = items
         }
     }
 
@@ -139,6 +178,18 @@ public enum Op: Hashable, Sendable {
         public var uidValidity: UIDValidity
         public var modSeq: ModSeq
         public var specialUse: SpecialUse?
+
+        package init(
+            account: AccountID, mailbox: MailboxID, name: String, uidValidity: UIDValidity,
+            modSeq: ModSeq, specialUse: SpecialUse?
+        ) {
+            self.account = account
+            self.mailbox = mailbox
+            self.name = name
+            self.uidValidity = uidValidity
+            self.modSeq = modSeq
+            self.specialUse = specialUse
+        }
     }
 
     /// Names the messages it removes: others are new mail and survive (R23).
@@ -146,6 +197,12 @@ public enum Op: Hashable, Sendable {
         public var account: AccountID
         public var mailbox: MailboxID
         public var uids: UIDSet
+
+        package init(account: AccountID, mailbox: MailboxID, uids: UIDSet) {
+            self.account = account
+            self.mailbox = mailbox
+            self.uids = uids
+        }
     }
 
     public struct RenameMailboxes: Hashable, Sendable {
@@ -156,6 +213,17 @@ public enum Op: Hashable, Sendable {
             public var mailbox: MailboxID
             public var name: String
             public var uidValidity: UIDValidity?
+
+            package init(mailbox: MailboxID, name: String, uidValidity: UIDValidity?) {
+                self.mailbox = mailbox
+                self.name = name
+                self.uidValidity = uidValidity
+            }
+        }
+
+        package init(account: AccountID, items: [Item]) {
+            self.account = account
+            self.items = items
         }
     }
 
@@ -163,6 +231,12 @@ public enum Op: Hashable, Sendable {
         public var account: AccountID
         public var name: String
         public var subscribed: Bool
+
+        package init(account: AccountID, name: String, subscribed: Bool) {
+            self.account = account
+            self.name = name
+            self.subscribed = subscribed
+        }
     }
 
     public struct CreateAccount: Hashable, Sendable {
@@ -174,33 +248,68 @@ public enum Op: Hashable, Sendable {
         /// The mailboxes it starts with, INBOX first.
         public var mailboxes: [CreateMailbox]
         public var quotaOctets: UInt64?
+
+        package init(
+            account: AccountID, home: Slot, addresses: [String], uidValidityBase: UInt32,
+            mailboxes: [CreateMailbox], quotaOctets: UInt64?
+        ) {
+            self.account = account
+            self.home = home
+            self.addresses = addresses
+            self.uidValidityBase = uidValidityBase
+            self.mailboxes = mailboxes
+            self.quotaOctets = quotaOctets
+        }
     }
 
     /// A verifier of a password, opaque here; empty means that nobody can log in with one.
     public struct SetCredential: Hashable, Sendable {
         public var account: AccountID
         public var verifier: [UInt8]
+
+        package init(account: AccountID, verifier: [UInt8]) {
+            self.account = account
+            self.verifier = verifier
+        }
     }
 
     /// The first is the one the account logs in with.
     public struct SetAddresses: Hashable, Sendable {
         public var account: AccountID
         public var addresses: [String]
+
+        package init(account: AccountID, addresses: [String]) {
+            self.account = account
+            self.addresses = addresses
+        }
     }
 
     /// nil is without limit.
     public struct SetQuota: Hashable, Sendable {
         public var account: AccountID
         public var octets: UInt64?
+
+        package init(account: AccountID, octets: UInt64?) {
+            self.account = account
+            self.octets = octets
+        }
     }
 
     public struct RemoveAccount: Hashable, Sendable {
         public var account: AccountID
+
+        package init(account: AccountID) {
+            self.account = account
+        }
     }
 
     /// Senders that showed that they saw our `250` for these: a later equal mail is another mail (R7).
     public struct Acknowledged: Hashable, Sendable {
         public var instances: [InstanceID]
+
+        package init(instances: [InstanceID]) {
+            self.instances = instances
+        }
     }
 
     /// The number by which the journal knows the kind of operation. Never reused.
