@@ -26,7 +26,7 @@ var targets: [Target] = [
     layer("MailFormat", ["Platform"]),
     layer("SASL", ["Platform"]),
     layer("SMTP", ["Platform"]),
-    layer("IMAP", ["Platform"]),
+    layer("IMAP", ["Platform", "MailFormat"]),
 
     // Layer 2: engines, pure over Platform.
     layer("Journal", ["Platform"]),
@@ -40,7 +40,7 @@ var targets: [Target] = [
     tests("MailFormat", ["MailFormat"]),
     tests("SASL", ["SASL"]),
     tests("SMTP", ["SMTP"]),
-    tests("IMAP", ["IMAP"]),
+    tests("IMAP", ["IMAP", "MailFormat"]),
     tests("Journal", ["Journal", "Platform"]),
     tests("MailStore", ["MailStore"]),
     tests("Node", ["Node", "MailStore", "Platform"]),
