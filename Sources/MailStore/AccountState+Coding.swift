@@ -54,7 +54,7 @@ extension Mailbox {
         w.optional(block) { $0.fixed($1.rawValue) }
         w.array(keywords) { $0.string($1.name) }
         w.count(messages.count)
-        messages.forEach { row in
+        messages.visit { row in
             w.fixed(row.uid)
             w.fixed(row.flags.rawValue)
             w.modSeq(row.modSeq)

@@ -159,7 +159,7 @@ public struct Orderer: Sendable {
         guard let mailbox = state.mailbox(id) else { throw .noSuchMailbox }
         var gone = UIDSet()
         if mailbox.deletedCount > 0 {
-            mailbox.messages.forEach { row in
+            mailbox.messages.visit { row in
                 if row.flags.contains(.deleted), uids?.contains(row.uid) ?? true {
                     gone.appendSorted(row.uid...row.uid)
                 }

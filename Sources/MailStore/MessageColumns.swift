@@ -138,7 +138,7 @@ public struct MessageColumns: Sendable {
     }
 
     /// Calls `body` with each message in order.
-    public func forEach(_ body: (Row) throws -> Void) rethrows {
+    public func visit(_ body: (Row) throws -> Void) rethrows {
         for chunk in chunks {
             for i in 0..<chunk.count {
                 try body(
