@@ -19,18 +19,21 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 var targets: [Target] = [
     // Layer 0: protocols and plain values.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CUnistring", providers: [.apt(["libunistring-dev"])]),
+    .systemLibrary(name: "CIdn2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .target(name: "CChecksum"),
     layer("Platform", ["CChecksum", "COpenSSL"]),
 
     // Layer 1: grammars. Bytes in, values out, and back.
     layer("MailFormat", ["Platform"]),
-    layer("SASL", ["Platform"]),
+    layer("SASL", ["Platform", "CUnistring"]),
     layer("SMTP", ["Platform"]),
     layer("IMAP", ["Platform", "MailFormat"]),
 
     // Layer 2: engines, pure over Platform.
     layer("Journal", ["Platform"]),
     layer("MailStore", ["Platform"]),
+    layer("Policy", ["Platform", "CUnistring", "CIdn2"]),
 
     // Layer 3: composes the engines.
     layer("Node", ["Platform", "MailStore"]),
@@ -38,12 +41,13 @@ var targets: [Target] = [
     // Tests.
     tests("Platform", ["Platform"]),
     tests("MailFormat", ["MailFormat"]),
-    tests("SASL", ["SASL"]),
+    tests("SASL", ["SASL", "Platform"]),
     tests("SMTP", ["SMTP"]),
     tests("IMAP", ["IMAP", "MailFormat"]),
     tests("Journal", ["Journal", "Platform"]),
     tests("MailStore", ["MailStore"]),
     tests("Node", ["Node", "MailStore", "Platform"]),
+    tests("Policy", ["Policy", "Platform"]),
 ]
 
 var dependencies: [Package.Dependency] = []
