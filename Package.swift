@@ -53,6 +53,14 @@ var targets: [Target] = [
 var dependencies: [Package.Dependency] = []
 
 if !coreOnly {
+    dependencies.append(
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"))
+    // Layer 4: adapters.
+    targets += [
+        layer(
+            "Configuration", ["Platform", "Policy", .product(name: "TOMLKit", package: "TOMLKit")]),
+        tests("Configuration", ["Configuration", "Policy", "Platform"]),
+    ]
 }
 
 let package = Package(

@@ -1,0 +1,48 @@
+import Glibc
+
+extension Configuration {
+    /// Reads the file.
+    ///
+    /// - Throws: all problems that were found, not only the first; or why it cannot be read.
+    public static func load(path: String) throws(ConfigurationError) -> Configuration {
+        func refuse(_ message: String) -> ConfigurationError {
+            let problem = ConfigurationProblem(line: nil, column: nil, path: "", message: message)
+            return ConfigurationError(file: path, problems: [problem])
+        }
+        guard let file = fopen(path, "re") else {
+            throw refuse(
+                "The file cannot be opened: \(String(cString: strerror(errno))). Check its name "
+                    + "and its permissions.")
+        }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while bytes.count <= fileMaxOctets {
+            let count = fread(&chunk, 1, chunk.count, file)
+            if count == 0 { break }
+            bytes += chunk[..<count]
+        }
+        if ferror(file) != 0 { throw refuse("The file cannot be read.") }
+        guard bytes.count <= fileMaxOctets else {
+            throw refuse("The file is larger than \(Units.describe(octets: fileMaxOctets)).")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw refuse("The file is not UTF-8. Save it in that encoding.")
+        }
+        return try parse(text, file: path)
+    }
+}
+
+/// What the fuzzer calls.
+public enum ConfigurationFuzz {
+    /// Any text is read or refused with at least one reason, and never more.
+    public static func run(_ bytes: UnsafeRawBufferPointer) {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return }
+        do {
+            let configuration = try Configuration.parse(text, file: "fuzz")
+            precondition(!configuration.hostname.isEmpty)
+        } catch {
+            precondition(!error.problems.isEmpty)
+        }
+    }
+}
