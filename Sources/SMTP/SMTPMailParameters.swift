@@ -1,6 +1,10 @@
 /// The parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531).
 enum SMTPMailParameters {
-    private enum Keyword: UInt8 { case size = 1, body = 2, smtputf8 = 4 }
+    private enum Keyword: UInt8 {
+        case size = 1
+        case body = 2
+        case smtputf8 = 4
+    }
 
     /// Reads ` KEY=VALUE KEY ...` into the envelope.
     ///

@@ -6,6 +6,11 @@ public struct SMTPReplyParser: Sendable {
         public var code: UInt16
         /// The texts of the lines, enhanced status code and all, as they came.
         public var lines: [[UInt8]]
+
+        public init(code: UInt16, lines: [[UInt8]]) {
+            self.code = code
+            self.lines = lines
+        }
     }
 
     /// What a server may not send.
