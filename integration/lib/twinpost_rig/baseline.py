@@ -8,10 +8,12 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 
 from . import wait
+from .meter import tree
 from .ports import PortBlock
 from .system import Account, Node, System, end, greets, spawn
 
@@ -35,7 +37,6 @@ virtual_mailbox_maps = texthash:{d}/users
 virtual_transport = lmtp:unix:{d}/lmtp
 lmtp_destination_concurrency_limit = 40
 lmtp_destination_recipient_limit = 50
-lmtp_connection_cache_destinations = unix:{d}/lmtp
 initial_destination_concurrency = 40
 in_flow_delay = 0
 qmgr_message_active_limit = 40000
@@ -173,6 +174,9 @@ class PostfixDovecot(System):
         self.write_configuration()
         postfix = ["/usr/sbin/postfix", "-c", self.directory / "postfix"]
         subprocess.run([*postfix, "check"], check=True, capture_output=True)
+        self.restart()
+
+    def restart(self):
         log = open(self.directory / "servers.log", "ab")
         self.children = [
             spawn(["/usr/sbin/dovecot", "-F", "-c", self.directory / "dovecot.conf"],
@@ -209,6 +213,24 @@ class PostfixDovecot(System):
 
     def pids(self):
         return [child.pid for child in self.children]
+
+    def kill(self):
+        for pid in tree(self.pids()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for child in self.children:
+            child.wait()
+        for name in ("queue/pid/master.pid", "data/master.lock", "run/master.pid"):
+            (self.directory / name).unlink(missing_ok=True)
+
+    def terminate(self):
+        for child in reversed(self.children):
+            end(child)
+
+    def verify(self):
+        """Neither has a command for it; that every message reads back is all there is."""
 
     def stop(self):
         for child in reversed(self.children):

@@ -90,6 +90,9 @@ class Twinpost(System):
         self.by_hand = []
         self.log = None
 
+    def pids(self):
+        return [node.pid for node in self.nodes]
+
     def start(self, timeout=60.0):
         self.log = open(self.directory / "try.log", "ab")
         argv = [BINARIES / "twinpost", "try", "--json", "--dir", self.directory / "try",
