@@ -15,6 +15,8 @@ public struct MessageSummary: Hashable, Sendable {
     public var listedFields: [UInt8]
     /// False where the listed fields were too many to keep: the message must be read then.
     public var listedFieldsAreComplete: Bool
+    /// The first words of the text in UTF-8, 200 characters at most; may be empty.
+    public var preview: [UInt8]
 
     /// Reads `message` once.
     public static func make(
@@ -47,6 +49,7 @@ public struct MessageSummary: Hashable, Sendable {
         return MessageSummary(
             envelope: envelope, bodyStructure: structure,
             sentDate: DateParser.parse(message, fields.date), headerOctets: root.header.count,
-            listedFields: listed, listedFieldsAreComplete: isComplete)
+            listedFields: listed, listedFieldsAreComplete: isComplete,
+            preview: Preview.make(tree, of: message))
     }
 }

@@ -112,3 +112,40 @@ private func structure(_ text: String) -> String {
                 + #"("attachment" ("filename*" "utf-8''%C3b%20c")) NIL NIL)"#)
     }
 }
+
+@Suite struct MessageSummaryTests {
+    @Test func listedFieldsAreKeptAsTheyStand() {
+        let got = summary(
+            "Received: x\r\nFROM: a\r\n\tb\r\nX-Y: z\r\nSubject: s\r\nTo: t\r\n\r\nhi\r\n")
+        #expect(got.listedFields == Array("FROM: a\r\n\tb\r\nSubject: s\r\nTo: t\r\n".utf8))
+        #expect(got.listedFieldsAreComplete)
+        #expect(got.headerOctets == 55)
+        #expect(got.preview == Array("hi".utf8))
+        #expect(got.sentDate == nil)
+    }
+
+    @Test(arguments: [
+        "",
+        "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: message/rfc822"
+            + "\r\n\r\nFrom: \u{FC} \"x\\\r\n\r\n--a\r\nContent-Type: a/b; c=\"\\\\\"\r\n\r\n--a--",
+        String(repeating: "Content-Type: message/rfc822\r\n\r\n", count: 300),
+    ])
+    func bodyIsBodystructureWithoutItsExtensions(message: String) {
+        let bytes = Array(message.utf8)
+        for count in 0...min(bytes.count, 400) {
+            bytes[..<count].withUnsafeBytes { MailFormatFuzz.runEncoders($0) }
+        }
+        bytes.withUnsafeBytes { MailFormatFuzz.runEncoders($0) }
+    }
+
+    @Test func structureIsBounded() {
+        var text = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        for _ in 0..<200 {
+            text += "--b\r\nContent-Description: \(String(repeating: "x", count: 1_000))\r\n\r\n"
+        }
+        let limits = MIMELimits(structureMaxOctets: 10_000)
+        let got = Array(text.utf8).withUnsafeBytes { MessageSummary.make($0, limits: limits) }
+        #expect(got.bodyStructure.count < 30_000)
+        #expect(BodyStructureEncoder.isBalanced(got.bodyStructure))
+    }
+}
