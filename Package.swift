@@ -38,6 +38,9 @@ var targets: [Target] = [
     // Layer 3: composes the engines.
     layer("Node", ["Platform", "MailStore"]),
 
+    // Layer 4, but in need of nothing that has to be fetched.
+    layer("PlatformLinux", ["Platform"]),
+
     // Tests.
     tests("Platform", ["Platform"]),
     tests("MailFormat", ["MailFormat"]),
@@ -53,12 +56,33 @@ var targets: [Target] = [
 var dependencies: [Package.Dependency] = []
 
 if !coreOnly {
-    dependencies.append(
-        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"))
-    // Layer 4: adapters.
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+    ]
+    let nio: [Target.Dependency] = [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+    ]
+    let tls: [Target.Dependency] = [.product(name: "NIOSSL", package: "swift-nio-ssl")]
+    let logging: [Target.Dependency] = [.product(name: "Logging", package: "swift-log")]
     targets += [
+        // Layer 4: adapters.
+        layer("Listening", ["Platform"] + nio + tls + logging),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        layer(
+            "SQLiteIndex",
+            ["Platform", "PlatformLinux", "MailStore", "MailFormat", "IMAP", "Node", "CSQLite"]),
+        layer(
+            "SMTPService",
+            ["Platform", "PlatformLinux", "Listening", "MailStore", "Node", "Policy", "SMTP"]
+                + nio + tls + logging),
         layer(
             "Configuration", ["Platform", "Policy", .product(name: "TOMLKit", package: "TOMLKit")]),
+
         tests("Configuration", ["Configuration", "Policy", "Platform"]),
     ]
 }

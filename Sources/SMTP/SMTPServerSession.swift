@@ -61,7 +61,8 @@ public struct SMTPServerSession: Sendable {
     var body: SMTPBodyReader?
     var content: [UInt8] = []
     var messageID: [UInt8] = []
-    var traceOctets = 0
+    /// Octets of the trace fields in front of the message at hand.
+    public internal(set) var traceOctets = 0
     var spooledOctets = 0
     /// What is left of the chunk, and whether it is the last. Without meaning for DATA.
     var chunkRemaining = 0

@@ -1,0 +1,187 @@
+import Logging
+import MailStore
+import Node
+import Platform
+import Policy
+import SMTP
+
+/// Recipients, bodies and their hand-over to the node.
+extension SMTPHandler {
+    // MARK: Recipients
+
+    func decide(on path: SMTPPath) -> SMTPRecipientDecision {
+        let resolution = path.bytes.withUnsafeBytes { raw in
+            context.directory.resolve(
+                localPart: UnsafeRawBufferPointer(rebasing: raw[..<path.localPartCount]),
+                domain: path.localPartCount < raw.count
+                    ? UnsafeRawBufferPointer(rebasing: raw[(path.localPartCount + 1)...])
+                    : UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        switch resolution {
+        case .unknownUser: return .refuse(.unknownUser)
+        case .relayDenied: return .refuse(.relayDenied)
+        case .accounts(let accounts, _):
+            var found: [MailDelivery.Recipient] = []
+            var isFull = false
+            for reference in accounts {
+                let id = AccountID(rawValue: reference.id)
+                guard let state = context.gateway.account(id) else { continue }
+                if let quota = state.quotaOctets, state.usedOctets >= quota {
+                    isFull = true
+                    continue
+                }
+                found.append(.init(account: id, forwardPath: path.bytes))
+            }
+            if isFull { return .refuse(.mailboxFull) }
+            guard !found.isEmpty else { return .refuse(.unknownUser) }
+            // An account that is reached by several of the message's recipients gets it once.
+            for recipient in found
+            where !recipients.contains(where: { $0.account == recipient.account }) {
+                recipients.append(recipient)
+            }
+            return .accept(route: 0)
+        }
+    }
+
+    // MARK: Bodies
+
+    func beginMessage(_ now: Now) -> SMTPBeginDecision {
+        let declared = session!.envelope?.declaredOctets ?? 0
+        guard context.gateway.hasRoom(forOctets: declared) else { return .refuse(.diskFull) }
+        return .accept(id: context.queueIDs.next(at: now.wall))
+    }
+
+    /// Hands a piece of a large body to a thread; false, since its outcome is to be waited for.
+    func writeSpool() -> Bool {
+        let piece = session!.takeSpool()
+        let traceOctets = session!.traceOctets
+        let open: SpooledMessage?
+        switch spool {
+        case .open(let file): open = file
+        case .none: open = nil
+        case .busy: preconditionFailure("the session spools one piece at a time")
+        }
+        spool = .busy
+        let gateway = context.gateway
+        let future = context.threads.runIfActive(eventLoop: loop.eventLoop) {
+            let file = try open ?? SpooledMessage(gateway.makeSpool(), traceOctets: traceOctets)
+            try file.write(piece)
+            return file
+        }
+        future.assumeIsolated().whenComplete { [self] result in
+            switch result {
+            case .success(let file):
+                guard session != nil else { return file.cancel() }
+                spool = .open(file)
+                session!.resume(spool: .accept, recycling: piece, now: now())
+            case .failure(let error):
+                spool = .none
+                guard session != nil else { return }
+                logFailure(error)
+                session!.resume(spool: .refuse(.diskFull), now: now())
+            }
+            process()
+        }
+        return false
+    }
+
+    func discardSpool() {
+        if case .open(let file) = spool {
+            context.threads.submit { _ in file.cancel() }
+        }
+        spool = .none
+        recipients.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Hand-over
+
+    func submitMessage(_ now: Now) {
+        let message = session!.takeMessage()
+        submitted = MessageLog(
+            id: message.id, reversePath: message.envelope.reversePath.bytes,
+            recipientCount: message.envelope.recipients.count, octets: message.bodyOctets)
+        switch spool {
+        case .none:
+            let (digest, received) = message.content.withUnsafeBytes { raw in
+                (
+                    SHA256Digest(hashing: raw),
+                    SHA256Digest(
+                        hashing: UnsafeRawBufferPointer(rebasing: raw[message.traceOctets...]))
+                )
+            }
+            submit(.bytes(message.content, digest: digest), received, message.envelope)
+        case .open(let file): finishSpool(file, message)
+        case .busy: preconditionFailure("a message is whole before its last piece is written")
+        }
+    }
+
+    private func finishSpool(_ file: SpooledMessage, _ message: SMTPReceivedMessage) {
+        spool = .busy
+        let future = context.threads.runIfActive(eventLoop: loop.eventLoop) {
+            try file.finish(message.content)
+        }
+        future.assumeIsolated().whenComplete { [self] result in
+            spool = .none
+            switch result {
+            case .success(let (stored, received)):
+                submit(.stored(stored), received, message.envelope)
+            case .failure(let error):
+                logFailure(error)
+                messageCompleted(.refused(.diskFull))
+            }
+        }
+    }
+
+    private func submit(
+        _ body: BodySource, _ received: SHA256Digest, _ envelope: SMTPEnvelope
+    ) {
+        let delivery = MailDelivery(
+            body: body, receivedDigest: received, reversePath: envelope.reversePath.bytes,
+            recipients: recipients)
+        recipients = []
+        let seen = unacknowledged
+        unacknowledged = nil
+        context.gateway.submit(
+            NodeRequest(.deliver(delivery, acknowledges: seen), token: token, sink: loop))
+    }
+
+    /// The node's answer: from here on the message is ours, or the client keeps it.
+    func messageCompleted(_ result: ChangeResult) {
+        let log = submitted
+        submitted = nil
+        guard session != nil else { return }
+        switch result {
+        case .accepted(let ticket):
+            unacknowledged = ticket
+            pipelinedOctets = input?.readableBytes ?? 0
+            logAccepted(log, ticket)
+            session!.resume(message: .accept, now: now(), into: &output)
+        case .refused(.diskFull):
+            session!.resume(message: .refuse(.diskFull), now: now(), into: &output)
+        default:
+            context.logger.warning(
+                "message refused",
+                metadata: ["id": "\(text(log?.id ?? []))", "result": "\(result)"])
+            session!.resume(message: .refuse(.localError), now: now(), into: &output)
+        }
+        process()
+        flushOutput()
+    }
+
+    // MARK: Log
+
+    private func logAccepted(_ log: MessageLog?, _ ticket: InstanceID) {
+        guard let log, context.logger.logLevel <= .info else { return }
+        context.logger.info(
+            "message accepted",
+            metadata: [
+                "id": "\(text(log.id))", "instance": "\(ticket)",
+                "from": "\(text(log.reversePath))", "recipients": "\(log.recipientCount)",
+                "octets": "\(log.octets)", "client": "\(text(client.address))",
+            ])
+    }
+
+    private func logFailure(_ error: any Error) {
+        context.logger.error("message could not be stored", metadata: ["error": "\(error)"])
+    }
+}

@@ -1,0 +1,96 @@
+import Listening
+import Logging
+import MailStore
+import NIOCore
+import NIOPosix
+import Node
+import Policy
+import SMTP
+import Synchronization
+
+/// What all SMTP sessions of a node share.
+public final class SMTPServiceContext: Sendable {
+    public let gateway: any NodeGateway
+    public let tls: TLSContexts
+    public let connections: ConnectionCounts
+    public let logger: Logger
+    /// For what blocks: files.
+    public let threads: NIOThreadPool
+    let queueIDs = QueueIDs()
+
+    private let settings: Mutex<Settings>
+
+    /// What a reload of the configuration exchanges. A session keeps those it began with, except for
+    /// the directory, which is looked at for each recipient.
+    public struct Settings: Sendable {
+        public var server: SMTPServerConfiguration
+        public var directory: Directory
+
+        public init(server: SMTPServerConfiguration, directory: Directory) {
+            self.server = server
+            self.directory = directory
+        }
+    }
+
+    public init(
+        gateway: any NodeGateway, settings: Settings, tls: TLSContexts,
+        connections: ConnectionCounts, threads: NIOThreadPool, logger: Logger
+    ) {
+        self.gateway = gateway
+        self.settings = Mutex(settings)
+        self.tls = tls
+        self.connections = connections
+        self.threads = threads
+        self.logger = logger
+    }
+
+    public var current: Settings { settings.withLock { $0 } }
+
+    public func replace(_ new: Settings) { settings.withLock { $0 = new } }
+
+    /// Exchanges the directory alone: when accounts change.
+    public func replace(directory: Directory) { settings.withLock { $0.directory = directory } }
+
+    var directory: Directory { settings.withLock { $0.directory } }
+}
+
+/// The SMTP service of a node: sets up accepted connections.
+public final class SMTPService: Sendable {
+    private let context: SMTPServiceContext
+    private let loops: Mutex<[ObjectIdentifier: SMTPLoop]>
+
+    public init(_ context: SMTPServiceContext) {
+        self.context = context
+        loops = Mutex([:])
+    }
+
+    /// Sets up the pipeline of an accepted connection, on its loop.
+    ///
+    /// - Parameter implicitTLS: the handshake comes first (port 465's way); otherwise STARTTLS.
+    public func initialize(_ channel: any Channel, implicitTLS: Bool) -> EventLoopFuture<Void> {
+        let loop = loop(of: channel.eventLoop)
+        return channel.eventLoop.makeCompletedFuture {
+            let handler = SMTPHandler(
+                context: context, loop: loop, channel: channel, implicitTLS: implicitTLS)
+            if implicitTLS, let entry = context.tls.current {
+                try handler.addTLS(entry, to: channel.pipeline.syncOperations)
+            }
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+    }
+
+    private func loop(of eventLoop: any EventLoop) -> SMTPLoop {
+        loops.withLock { loops in
+            let key = ObjectIdentifier(eventLoop)
+            if let known = loops[key] { return known }
+            let new = SMTPLoop(eventLoop)
+            loops[key] = new
+            return new
+        }
+    }
+
+    /// Tells every session to end: idle ones at once with 421, others after the message they are at.
+    public func shutDown() {
+        for loop in loops.withLock({ Array($0.values) }) { loop.shutDown() }
+    }
+}
