@@ -26,6 +26,11 @@ class Call:
     text: str
 
 
+def target(text):
+    """A socket as it is; a file by its name alone, as it may be renamed before it is synced."""
+    return "/" + text.rpartition("/")[2] if text.startswith("/") else text
+
+
 class Order:
     """Feed it lines; `offences` says which marks were answered too early."""
 
@@ -46,7 +51,7 @@ class Order:
             if call:
                 self.ends(call, rest)
         elif hit := CALL.match(rest):
-            call = Call(hit[1], hit[3], MARK.findall(rest), rest)
+            call = Call(hit[1], target(hit[3]), MARK.findall(rest), rest)
             self.begins(call)
             if rest.endswith("<unfinished ...>"):
                 self.open_calls[pid] = call
@@ -66,8 +71,7 @@ class Order:
             self.syncs += 1
             self.covered.update(call.marks)
             self.unsynced.get(call.target, set()).difference_update(call.marks)
-        elif call.marks and not PROJECTION.search(call.target) and "/" in call.target \
-                and not PEER.search(call.target):
+        elif call.marks and call.target.startswith("/") and not PROJECTION.search(call.target):
             self.unsynced.setdefault(call.target, set()).update(call.marks)
 
     def answer(self, port, text):
