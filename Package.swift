@@ -41,13 +41,16 @@ var targets: [Target] = [
     // Layer 4, but in need of nothing that has to be fetched.
     layer("PlatformLinux", ["Platform"]),
 
+    // For tests only.
+    layer("TestSupport", ["Platform"]),
+
     // Tests.
     tests("Platform", ["Platform"]),
     tests("MailFormat", ["MailFormat"]),
     tests("SASL", ["SASL", "Platform"]),
     tests("SMTP", ["SMTP"]),
     tests("IMAP", ["IMAP", "MailFormat"]),
-    tests("Journal", ["Journal", "Platform"]),
+    tests("Journal", ["Journal", "Platform", "PlatformLinux", "TestSupport"]),
     tests("MailStore", ["MailStore"]),
     tests("Node", ["Node", "MailStore", "Platform"]),
     tests("Policy", ["Policy", "Platform"]),

@@ -1,9 +1,9 @@
 /// A directory of files on one disk: all that the journal needs of an operating system.
 ///
-/// Calls block; they never run on an event loop. `PlatformLinux` has the real one, the simulator one
+/// Usable from several threads at once. Calls block; they never run on an event loop. `PlatformLinux` has the real one, the simulator one
 /// that tears, loses, reorders and fails. A `write` is durable only after `sync` of the file, a
 /// created, renamed or removed name only after `syncDirectory`.
-public protocol Disk: AnyObject {
+public protocol Disk: AnyObject, Sendable {
     /// The names of the files in the directory, in no particular order.
     func list() throws(DiskError) -> [String]
 
@@ -24,7 +24,7 @@ public protocol Disk: AnyObject {
 }
 
 /// An open file of a `Disk`. Closed when it is released.
-public protocol DiskFile: AnyObject {
+public protocol DiskFile: AnyObject, Sendable {
     /// The file's length in octets.
     func size() throws(DiskError) -> UInt64
 

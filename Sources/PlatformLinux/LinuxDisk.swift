@@ -1,0 +1,164 @@
+import Glibc
+import Platform
+
+/// One directory of a Linux file system.
+public final class LinuxDisk: Disk {
+    /// The directory's path, as given.
+    public let path: String
+    private let directory: Int32
+
+    /// Opens the directory `path`, which must exist.
+    public init(path: String) throws(DiskError) {
+        self.path = path
+        directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if directory < 0 { throw DiskError.last("open", path) }
+    }
+
+    deinit { close(directory) }
+
+    public func list() throws(DiskError) -> [String] {
+        let descriptor = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw DiskError.last("list", path) }
+        guard let stream = fdopendir(descriptor) else {
+            let error = DiskError.last("list", path)
+            close(descriptor)
+            throw error
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                if errno != 0 { throw DiskError.last("list", path) }
+                return names
+            }
+            if entry.pointee.d_type == UInt8(DT_DIR) { continue }
+            let capacity = MemoryLayout.size(ofValue: entry.pointee.d_name)
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: capacity) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+    }
+
+    public func open(_ name: String, create: Bool) throws(DiskError) -> any DiskFile {
+        let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0)
+        let descriptor = openat(directory, name, flags, 0o600)
+        guard descriptor >= 0 else { throw DiskError.last("open", name) }
+        return LinuxFile(descriptor: descriptor, name: name)
+    }
+
+    public func remove(_ name: String) throws(DiskError) {
+        if unlinkat(directory, name, 0) != 0 { throw DiskError.last("remove", name) }
+    }
+
+    public func rename(_ name: String, to newName: String) throws(DiskError) {
+        if renameat(directory, name, directory, newName) != 0 {
+            throw DiskError.last("rename", name)
+        }
+    }
+
+    public func syncDirectory() throws(DiskError) {
+        if fsync(directory) != 0 { throw DiskError.last("sync", path) }
+    }
+
+    public func freeOctets() throws(DiskError) -> UInt64 {
+        var status = statvfs()
+        if fstatvfs(directory, &status) != 0 { throw DiskError.last("statvfs", path) }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
+}
+
+/// An open file; positioned reads and writes, so that threads share it without a lock.
+final class LinuxFile: DiskFile {
+    private let descriptor: Int32
+    private let name: String
+
+    init(descriptor: Int32, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    deinit { close(descriptor) }
+
+    func size() throws(DiskError) -> UInt64 {
+        var status = stat()
+        if fstat(descriptor, &status) != 0 { throw DiskError.last("stat", name) }
+        return UInt64(status.st_size)
+    }
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError)
+        -> Int
+    {
+        var done = 0
+        while done < buffer.count {
+            let n = pread(
+                descriptor, buffer.baseAddress! + done, buffer.count - done,
+                off_t(offset) + off_t(done))
+            if n > 0 {
+                done += n
+            } else if n == 0 {
+                break
+            } else if errno != EINTR {
+                throw DiskError.last("read", name)
+            }
+        }
+        return done
+    }
+
+    func write(at offset: UInt64, _ pieces: [UnsafeRawBufferPointer]) throws(DiskError) {
+        var vectors: [iovec] = []
+        vectors.reserveCapacity(pieces.count)
+        for piece in pieces where piece.count > 0 {
+            vectors.append(
+                iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress!),
+                    iov_len: piece.count))
+        }
+        var first = 0
+        var position = off_t(offset)
+        while first < vectors.count {
+            // IOV_MAX is 1,024 on Linux.
+            let count = min(vectors.count - first, 1024)
+            var n = vectors.withUnsafeBufferPointer {
+                pwritev(descriptor, $0.baseAddress! + first, Int32(count), position)
+            }
+            if n < 0 {
+                if errno == EINTR { continue }
+                throw DiskError.last("write", name)
+            }
+            if n == 0 { throw DiskError(.failed, operation: "write", file: name) }
+            position += off_t(n)
+            while first < vectors.count, n >= vectors[first].iov_len {
+                n -= vectors[first].iov_len
+                first += 1
+            }
+            if n > 0 {
+                vectors[first].iov_base += n
+                vectors[first].iov_len -= n
+            }
+        }
+    }
+
+    func sync() throws(DiskError) {
+        if fdatasync(descriptor) != 0 { throw DiskError.last("sync", name) }
+    }
+
+    func truncate(to octets: UInt64) throws(DiskError) {
+        if ftruncate(descriptor, off_t(octets)) != 0 { throw DiskError.last("truncate", name) }
+    }
+}
+
+extension DiskError {
+    /// What `errno` says now.
+    fileprivate static func last(_ operation: String, _ file: String) -> DiskError {
+        let number = Glibc.errno
+        let code: Code =
+            switch number {
+            case ENOSPC, EDQUOT: .full
+            case ENOENT: .notFound
+            default: .failed
+            }
+        return DiskError(code, operation: operation, file: file, errno: number)
+    }
+}

@@ -1,0 +1,275 @@
+import Platform
+import Synchronization
+
+/// A disk in memory that tears, loses, reorders, fails and fills up, from a seed.
+///
+/// What was written but not synced is a set of dirty 512-octet sectors; at a power loss each of
+/// them, on its own, keeps its old content or gets the new one, and the 4,096-octet block that was
+/// under the head at that moment may be garbage. Names that were created, renamed or removed
+/// without a directory sync are kept or lost one by one.
+public final class FaultyDisk: Disk {
+    /// What goes wrong, and when.
+    public struct Faults: Sendable {
+        /// Every call fails once this many more calls that change something have been made.
+        public var crashAfterChanges: Int?
+        /// The next sync fails, and what it should have made durable stays in doubt, though the
+        /// following sync "succeeds".
+        public var failNextSync = false
+        public var failNextWrite = false
+        public var failReads = false
+        /// Whether a power loss may leave garbage in a block that was being written.
+        public var scrambleBlocks = true
+
+        public init() {}
+    }
+
+    /// How often each thing was done or went wrong.
+    public struct Counters: Sendable {
+        public var writes = 0
+        public var syncs = 0
+        public var directorySyncs = 0
+        public var tornSectors = 0
+        public var scrambledBlocks = 0
+        public var lostNames = 0
+        public var refusedFull = 0
+    }
+
+    struct Content {
+        var current: [UInt8] = []
+        var durable: [UInt8] = []
+        /// Sectors in which `current` may differ from `durable`.
+        var dirty: Set<Int> = []
+        /// Sectors that a failed sync gave up: later syncs do not write them.
+        var abandoned: Set<Int> = []
+        var lastWrite: Range<Int>?
+    }
+
+    enum NameChange {
+        case link(String, Int)
+        case rename(String, String, Int)
+        case unlink(String)
+    }
+
+    struct State {
+        var contents: [Int: Content] = [:]
+        var nextFile = 1
+        var names: [String: Int] = [:]
+        var durableNames: [String: Int] = [:]
+        var nameChanges: [NameChange] = []
+        var faults = Faults()
+        var counters = Counters()
+        var crashed = false
+        var random: SeededRandomness
+        var capacity: Int
+    }
+
+    static let sector = 512
+    static let block = 4096
+
+    private let state: Mutex<State>
+
+    /// - Parameter capacityOctets: the sum of all files' lengths at which the disk is full.
+    public init(seed: UInt64, capacityOctets: Int = .max) {
+        state = Mutex(State(random: SeededRandomness(seed: seed), capacity: capacityOctets))
+    }
+
+    func with<R: Sendable>(
+        _ body: (inout sending State) throws(DiskError) -> sending R
+    ) throws(DiskError) -> R {
+        let result: Result<R, DiskError> = state.withLock { state in
+            do throws(DiskError) { return .success(try body(&state)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    public func list() throws(DiskError) -> [String] {
+        try with { s throws(DiskError) in
+            if s.crashed { throw DiskError(.failed, operation: "list", file: "") }
+            return s.names.keys.sorted()
+        }
+    }
+
+    public func open(_ name: String, create: Bool) throws(DiskError) -> any DiskFile {
+        let id = try with { s throws(DiskError) -> Int in
+            if s.crashed { throw DiskError(.failed, operation: "open", file: name) }
+            if let id = s.names[name] { return id }
+            guard create else { throw DiskError(.notFound, operation: "open", file: name) }
+            try s.change("create", name)
+            let id = s.nextFile
+            s.nextFile += 1
+            s.contents[id] = Content()
+            s.names[name] = id
+            s.nameChanges.append(.link(name, id))
+            return id
+        }
+        return FaultyFile(disk: self, id: id, name: name)
+    }
+
+    public func remove(_ name: String) throws(DiskError) {
+        try with { s throws(DiskError) in
+            try s.change("remove", name)
+            guard s.names.removeValue(forKey: name) != nil else {
+                throw DiskError(.notFound, operation: "remove", file: name)
+            }
+            s.nameChanges.append(.unlink(name))
+        }
+    }
+
+    public func rename(_ name: String, to newName: String) throws(DiskError) {
+        try with { s throws(DiskError) in
+            try s.change("rename", name)
+            guard let id = s.names.removeValue(forKey: name) else {
+                throw DiskError(.notFound, operation: "rename", file: name)
+            }
+            s.names[newName] = id
+            s.nameChanges.append(.rename(name, newName, id))
+        }
+    }
+
+    public func syncDirectory() throws(DiskError) {
+        try with { s throws(DiskError) in
+            try s.change("sync directory", "")
+            s.counters.directorySyncs += 1
+            s.durableNames = s.names
+            s.nameChanges = []
+        }
+    }
+
+    public func freeOctets() throws(DiskError) -> UInt64 {
+        try with { s throws(DiskError) in UInt64(max(0, s.capacity - s.used)) }
+    }
+
+    // MARK: What the test does to it
+
+    public func setFaults(_ change: (inout Faults) -> Void) {
+        state.withLock { change(&$0.faults) }
+    }
+
+    public func setCapacity(_ octets: Int) {
+        state.withLock { $0.capacity = octets }
+    }
+
+    public var counters: Counters { state.withLock { $0.counters } }
+    public var isCrashed: Bool { state.withLock { $0.crashed } }
+    /// The sum of the lengths of all named files.
+    public var usedOctets: Int { state.withLock { $0.used } }
+
+    /// The process died, the kernel did not: everything written is there, nothing more durable.
+    public func restartAfterProcessCrash() {
+        state.withLock { s in
+            s.crashed = false
+            s.faults.crashAfterChanges = nil
+        }
+    }
+
+    /// The machine lost its power: see the type's description.
+    public func restartAfterPowerLoss() {
+        state.withLock { $0.losePower() }
+    }
+
+    /// Flips one bit, in what is durable too.
+    public func flipBit(_ name: String, at offset: Int, bit: Int) {
+        modify(name) { $0[offset] ^= 1 << UInt8(bit & 7) }
+    }
+
+    /// Changes a file behind everyone's back, in what is durable too.
+    public func modify(_ name: String, _ body: (inout [UInt8]) -> Void) {
+        state.withLock { s in
+            guard let id = s.names[name], var content = s.contents[id] else { return }
+            body(&content.current)
+            content.durable = content.current
+            content.dirty = []
+            s.contents[id] = content
+        }
+    }
+
+    /// The file's content as a reader sees it now, nil if there is no such file.
+    public func contents(of name: String) -> [UInt8]? {
+        state.withLock { s in s.names[name].flatMap { s.contents[$0]?.current } }
+    }
+}
+
+extension FaultyDisk.State {
+    var used: Int {
+        var sum = 0
+        for id in names.values { sum += contents[id]?.current.count ?? 0 }
+        return sum
+    }
+
+    /// Counts a call that changes something, and fails it when the crash is due.
+    mutating func change(_ operation: String, _ file: String) throws(DiskError) {
+        if let left = faults.crashAfterChanges {
+            if left <= 0 { crashed = true } else { faults.crashAfterChanges = left - 1 }
+        }
+        if crashed { throw DiskError(.failed, operation: operation, file: file) }
+    }
+
+    mutating func losePower() {
+        var names = durableNames
+        for change in nameChanges {
+            if random.below(2) == 0 {
+                counters.lostNames += 1
+                continue
+            }
+            switch change {
+            case .link(let name, let id): names[name] = id
+            case .unlink(let name): names[name] = nil
+            case .rename(let old, let new, let id):
+                names[old] = nil
+                names[new] = id
+            }
+        }
+        self.names = names
+        durableNames = names
+        nameChanges = []
+        let reachable = Set(names.values)
+        for id in contents.keys.sorted() {
+            guard reachable.contains(id), var content = contents[id] else {
+                contents[id] = nil
+                continue
+            }
+            tear(&content)
+            contents[id] = content
+        }
+        crashed = false
+        faults.crashAfterChanges = nil
+        faults.failNextSync = false
+        faults.failNextWrite = false
+    }
+
+    private mutating func tear(_ content: inout FaultyDisk.Content) {
+        let size = FaultyDisk.sector
+        if content.durable.count < content.current.count, random.below(2) == 0 {
+            let missing = content.current.count - content.durable.count
+            content.durable.append(contentsOf: repeatElement(0, count: missing))
+        } else if content.durable.count > content.current.count, random.below(2) == 0 {
+            content.durable.removeLast(content.durable.count - content.current.count)
+        }
+        for sector in content.dirty.sorted() {
+            let range = (sector * size)..<min((sector + 1) * size, content.durable.count)
+            if range.isEmpty || random.below(2) == 0 { continue }
+            counters.tornSectors += 1
+            for i in range where i < content.current.count {
+                content.durable[i] = content.current[i]
+            }
+        }
+        if faults.scrambleBlocks, let last = content.lastWrite, !content.dirty.isEmpty,
+            random.below(3) == 0
+        {
+            // Firmware with 4,096-octet sectors writes whole blocks: one of them may be garbage.
+            let first = last.lowerBound / FaultyDisk.block
+            let count = max(1, (last.upperBound + FaultyDisk.block - 1) / FaultyDisk.block - first)
+            let start = (first + Int(random.below(UInt64(count)))) * FaultyDisk.block
+            for i in start..<max(start, min(start + FaultyDisk.block, content.durable.count)) {
+                content.durable[i] = UInt8(truncatingIfNeeded: random.next64())
+            }
+            counters.scrambledBlocks += 1
+        }
+        content.current = content.durable
+        content.dirty = []
+        content.abandoned = []
+        content.lastWrite = nil
+    }
+}

@@ -1,0 +1,129 @@
+import Platform
+
+/// An open file of a `FaultyDisk`.
+final class FaultyFile: DiskFile {
+    private let disk: FaultyDisk
+    private let id: Int
+    private let name: String
+
+    init(disk: FaultyDisk, id: Int, name: String) {
+        self.disk = disk
+        self.id = id
+        self.name = name
+    }
+
+    func size() throws(DiskError) -> UInt64 {
+        try disk.with { s throws(DiskError) in
+            if s.crashed { throw DiskError(.failed, operation: "stat", file: name) }
+            return UInt64(s.contents[id]?.current.count ?? 0)
+        }
+    }
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError)
+        -> Int
+    {
+        nonisolated(unsafe) let buffer = buffer
+        return try disk.with { s throws(DiskError) -> Int in
+            if s.crashed || s.faults.failReads {
+                throw DiskError(.failed, operation: "read", file: name)
+            }
+            guard let content = s.contents[id], offset < UInt64(content.current.count) else {
+                return 0
+            }
+            let start = Int(offset)
+            let count = min(buffer.count, content.current.count - start)
+            content.current.withUnsafeBytes { source in
+                buffer.copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: source[start..<start + count]))
+            }
+            return count
+        }
+    }
+
+    func write(at offset: UInt64, _ pieces: [UnsafeRawBufferPointer]) throws(DiskError) {
+        nonisolated(unsafe) let pieces = pieces
+        try disk.with { s throws(DiskError) in
+            s.counters.writes += 1
+            // The file under the head keeps the range even if the crash is now: it may be torn.
+            let total = pieces.reduce(0) { $0 + $1.count }
+            let range = Int(offset)..<Int(offset) + total
+            let crashedBefore = s.crashed
+            var failure: DiskError?
+            do throws(DiskError) { try s.change("write", name) } catch { failure = error }
+            if crashedBefore { throw DiskError(.failed, operation: "write", file: name) }
+            if s.faults.failNextWrite {
+                s.faults.failNextWrite = false
+                failure = DiskError(.failed, operation: "write", file: name)
+            }
+            guard var content = s.contents.removeValue(forKey: id) else {
+                throw DiskError(.failed, operation: "write", file: name)
+            }
+            defer { s.contents[id] = content }
+            let growth = range.upperBound - content.current.count
+            if growth > 0 {
+                if s.used + content.current.count + growth > s.capacity {
+                    s.counters.refusedFull += 1
+                    throw DiskError(.full, operation: "write", file: name)
+                }
+                content.current.append(contentsOf: repeatElement(0, count: growth))
+            }
+            var at = range.lowerBound
+            for piece in pieces {
+                content.current.replaceSubrange(at..<at + piece.count, with: piece)
+                at += piece.count
+            }
+            if !range.isEmpty {
+                let size = FaultyDisk.sector
+                for sector in (range.lowerBound / size)...((range.upperBound - 1) / size) {
+                    content.dirty.insert(sector)
+                }
+            }
+            content.lastWrite = range
+            if let failure { throw failure }
+        }
+    }
+
+    func sync() throws(DiskError) {
+        try disk.with { s throws(DiskError) in
+            s.counters.syncs += 1
+            try s.change("sync", name)
+            guard var content = s.contents.removeValue(forKey: id) else { return }
+            defer { s.contents[id] = content }
+            if s.faults.failNextSync {
+                // What Linux does: the pages are marked clean, so that no later sync writes them.
+                s.faults.failNextSync = false
+                content.abandoned.formUnion(content.dirty)
+                throw DiskError(.failed, operation: "sync", file: name)
+            }
+            let size = FaultyDisk.sector
+            if content.durable.count < content.current.count {
+                let missing = content.current.count - content.durable.count
+                content.durable.append(contentsOf: repeatElement(0, count: missing))
+            } else if content.durable.count > content.current.count {
+                content.durable.removeLast(content.durable.count - content.current.count)
+            }
+            for sector in content.dirty where !content.abandoned.contains(sector) {
+                let range = (sector * size)..<min((sector + 1) * size, content.current.count)
+                if range.isEmpty { continue }
+                content.durable.replaceSubrange(range, with: content.current[range])
+            }
+            content.dirty = content.abandoned
+            if content.dirty.isEmpty { content.lastWrite = nil }
+        }
+    }
+
+    func truncate(to octets: UInt64) throws(DiskError) {
+        try disk.with { s throws(DiskError) in
+            try s.change("truncate", name)
+            guard var content = s.contents.removeValue(forKey: id) else { return }
+            defer { s.contents[id] = content }
+            let count = Int(octets)
+            if count <= content.current.count {
+                content.current.removeLast(content.current.count - count)
+            } else {
+                content.current.append(
+                    contentsOf: repeatElement(0, count: count - content.current.count))
+            }
+        }
+    }
+}
