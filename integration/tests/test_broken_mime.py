@@ -14,7 +14,8 @@ BROKEN = {
     "no boundary": b"Content-Type: multipart/mixed\r\n\r\n--\r\nx\r\n",
     "boundary never comes": b"Content-Type: multipart/mixed; boundary=never\r\n\r\nx\r\n",
     "bad base64": b"Content-Transfer-Encoding: base64\r\n\r\n=a=b!!!\xff===\r\n",
-    "bad quoted-printable": b"Content-Transfer-Encoding: quoted-printable\r\n\r\n=\r\n=X=4\xff=\r\n",
+    "bad quoted-printable": b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    b"=\r\n=X=4\xff=\r\n",
     "unclosed": b'From: "a <b@c\r\nTo: (((((((\r\nContent-Type: text/plain; charset="u\r\n\r\nx',
     "encoded words": b"Subject: =?x?q?a?= =?utf-8?b?\xff?= =?=?=?\r\n\r\nx\r\n",
     "long header": b"Subject: " + b"x" * 900_000 + b"\r\n\r\nx\r\n",

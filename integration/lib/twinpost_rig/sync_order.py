@@ -1,8 +1,8 @@
 """Reads a trace of system calls and says whether a 250 left before the sync that covers it.
 
-The trace is strace's with `-f -yy` and a `-s` that keeps whole messages. Each message carries two marks, one in its header
-and one in its last line; each mark must have been written to a file, and that file synced after
-the write had returned, before the 250 of that message begins to leave.
+The trace is strace's with `-f -yy` and a `-s` that keeps whole messages. Each message carries two
+marks, one in its header and one in its last line; each mark must have been written to a file, and
+that file synced after the write had returned, before the 250 of that message begins to leave.
 """
 
 import re
