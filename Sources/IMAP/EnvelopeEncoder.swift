@@ -103,22 +103,30 @@ public struct EnvelopeEncoder {
         let from = out.count
         _ = appendAddresses(fields.from, message, &out)
         let fromEnd = out.count
-        for field in [fields.sender, fields.replyTo] {
-            out.append(0x20)
-            if !appendAddresses(field, message, &out) {
-                out.removeLast(3)
-                out.append(contentsOf: Array(out[from..<fromEnd]))
-            }
-        }
-        for field in [fields.to, fields.cc, fields.bcc] {
-            out.append(0x20)
-            _ = appendAddresses(field, message, &out)
-        }
+        appendAddresses(fields.sender, orAgain: from..<fromEnd, message, &out)
+        appendAddresses(fields.replyTo, orAgain: from..<fromEnd, message, &out)
+        out.append(0x20)
+        _ = appendAddresses(fields.to, message, &out)
+        out.append(0x20)
+        _ = appendAddresses(fields.cc, message, &out)
+        out.append(0x20)
+        _ = appendAddresses(fields.bcc, message, &out)
         out.append(0x20)
         StringEncoder.appendValue(fields.inReplyTo, of: message, maxOctets: maxOctets, to: &out)
         out.append(0x20)
         StringEncoder.appendValue(fields.messageID, of: message, maxOctets: maxOctets, to: &out)
         out.append(0x29)
+    }
+
+    /// Appends a space and an address list; if there is no address, the octets of `earlier`.
+    private mutating func appendAddresses(
+        _ range: ByteRange, orAgain earlier: Range<Int>, _ message: UnsafeRawBufferPointer,
+        _ out: inout [UInt8]
+    ) {
+        out.append(0x20)
+        guard !appendAddresses(range, message, &out) else { return }
+        out.removeLast(3)
+        for i in earlier { out.append(out[i]) }
     }
 
     /// Appends an address list, or NIL (and the result is false) if there is no address.

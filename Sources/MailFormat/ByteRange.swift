@@ -122,22 +122,38 @@ extension UnsafeRawBufferPointer {
     func countLineFeeds(from: Int, to: Int) -> Int {
         var count = 0
         var i = from
-        let feed = SIMD32<UInt8>(repeating: ASCII.lf)
+        let feed = SIMD16<UInt8>(repeating: ASCII.lf)
         // 255 rounds cannot overflow a lane of 8 bits.
-        while to - i >= 32 {
-            let rounds = Swift.min((to - i) / 32, 255)
-            var lanes = SIMD32<UInt8>(repeating: 0)
+        while to - i >= 16 {
+            let rounds = Swift.min((to - i) / 16, 255)
+            var lanes = SIMD16<UInt8>(repeating: 0)
             for _ in 0..<rounds {
-                let block = loadUnaligned(fromByteOffset: i, as: SIMD32<UInt8>.self)
-                lanes.replace(with: lanes &+ 1, where: block .== feed)
-                i += 32
+                let block = loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+                // A lane that is equal is all ones: minus one.
+                lanes = lanes &- unsafeBitCast(block .== feed, to: SIMD16<UInt8>.self)
+                i += 16
             }
-            for lane in 0..<32 { count += Int(lanes[lane]) }
+            for lane in 0..<16 { count += Int(lanes[lane]) }
         }
         while i < to {
             if self[i] == ASCII.lf { count += 1 }
             i += 1
         }
         return count
+    }
+
+    /// Whether all octets are below 128.
+    var isASCII: Bool {
+        var i = 0
+        while count - i >= 32 {
+            let a = loadUnaligned(fromByteOffset: i, as: SIMD4<UInt64>.self)
+            if (a[0] | a[1] | a[2] | a[3]) & 0x8080_8080_8080_8080 != 0 { return false }
+            i += 32
+        }
+        while i < count {
+            if self[i] >= 0x80 { return false }
+            i += 1
+        }
+        return true
     }
 }

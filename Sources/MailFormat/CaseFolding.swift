@@ -5,12 +5,12 @@ enum CaseFolding {
     static func fold(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) {
         var i = 0
         let end = text.count
-        out.reserveCapacity(out.count + end)
         while i < end {
             let byte = text[i]
             if byte < 0x80 {
-                out.append(ASCII.lower(byte))
-                i += 1
+                let start = i
+                while i < end, text[i] < 0x80 { i += 1 }
+                appendLower(UnsafeRawBufferPointer(rebasing: text[start..<i]), to: &out)
                 continue
             }
             let length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
@@ -23,6 +23,14 @@ enum CaseFolding {
             for offset in 1..<length { scalar = scalar << 6 | UInt32(text[i + offset] & 0x3F) }
             append(scalar, text, i, length, &out)
             i += length
+        }
+    }
+
+    private static func appendLower(_ ascii: UnsafeRawBufferPointer, to out: inout [UInt8]) {
+        let start = out.count
+        out.append(contentsOf: ascii)
+        out.withUnsafeMutableBufferPointer { buffer in
+            for i in start..<buffer.count { buffer[i] = ASCII.lower(buffer[i]) }
         }
     }
 

@@ -17,25 +17,34 @@ public enum Preview {
             if chosen == nil { chosen = part }
         }
         guard let part = chosen else { return [] }
+        let isHTML = part.subtype.isPresent && bytes.equals("html", at: part.subtype)
+        let body = part.body.slice(of: bytes)
+        let readable = min(body.count, readMaxOctets)
+        // Plain text is read until there is enough; HTML may be long before its first word.
+        let piece = isHTML ? readMaxOctets : 512
         var charsets = CharsetDecoder()
+        charsets.start(charset: part.charset(in: bytes, limits: tree.limits))
+        var decoder = TransferDecoder(part.transferEncoding)
         var decoded: [UInt8] = []
         var text: [UInt8] = []
-        let body = part.body.slice(of: bytes)
-        var decoder = TransferDecoder(part.transferEncoding)
-        decoder.decode(
-            UnsafeRawBufferPointer(rebasing: body[..<min(body.count, readMaxOctets)]), to: &decoded)
-        charsets.start(charset: part.charset(in: bytes, limits: tree.limits))
-        decoded.withUnsafeBytes { charsets.decode($0, to: &text) }
-        let isHTML = part.subtype.isPresent && bytes.equals("html", at: part.subtype)
-        return text.withUnsafeBytes { source in
-            var writer = Writer()
-            if isHTML {
-                HTMLText.write(source, to: &writer)
-            } else {
-                for byte in source where !writer.isFull { writer.add(byte) }
+        var writer = Writer()
+        var position = 0
+        while position < readable, !writer.isFull {
+            let end = min(position + piece, readable)
+            decoded.removeAll(keepingCapacity: true)
+            text.removeAll(keepingCapacity: true)
+            decoder.decode(UnsafeRawBufferPointer(rebasing: body[position..<end]), to: &decoded)
+            decoded.withUnsafeBytes { charsets.decode($0, to: &text) }
+            text.withUnsafeBytes { source in
+                if isHTML {
+                    HTMLText.write(source, to: &writer)
+                } else {
+                    for byte in source where !writer.isFull { writer.add(byte) }
+                }
             }
-            return writer.finish()
+            position = end
         }
+        return writer.finish()
     }
 
     private static func isAttachment(_ part: MIMEPart, _ bytes: UnsafeRawBufferPointer) -> Bool {

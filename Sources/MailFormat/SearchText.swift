@@ -5,6 +5,8 @@ public struct SearchNeedle: Hashable, Sendable {
     let folded: [UInt8]
     /// Short and ASCII: looked for without folding the text first.
     let isPlain: Bool
+    /// Whether it has a character in it that ASCII text cannot have.
+    let needsNonASCII: Bool
     private let borders: [Int]
 
     /// - Parameter text: UTF-8; what is not valid cannot be found. Empty text is in every field
@@ -18,6 +20,7 @@ public struct SearchNeedle: Hashable, Sendable {
         }
         repaired.withUnsafeBytes { CaseFolding.fold($0, to: &out) }
         folded = out
+        needsNonASCII = !out.allSatisfy { $0 < 0x80 }
         isPlain = out.count <= Self.shortMaxOctets && out.allSatisfy { $0 < 0x80 }
         borders = out.count <= Self.shortMaxOctets ? [] : CaseFolding.borders(of: out)
     }
@@ -57,10 +60,11 @@ public struct SearchText: ~Copyable {
         if needle.folded.isEmpty { return true }
         let value = UnsafeRawBufferPointer(
             rebasing: value[..<min(value.count, limits.valueMaxOctets)])
-        if needle.isPlain, value.index(of: ASCII.lf, from: 0, to: value.count) < 0,
-            !Self.mayHoldEncodedWord(value)
-        {
-            return needle.isFound(in: value)
+        if !Self.mayHoldEncodedWord(value) {
+            if needle.needsNonASCII, value.isASCII { return false }
+            if needle.isPlain, value.index(of: ASCII.lf, from: 0, to: value.count) < 0 {
+                return needle.isFound(in: value)
+            }
         }
         text.removeAll(keepingCapacity: true)
         EncodedWord.decode(value, using: &charsets, to: &text)
@@ -146,10 +150,11 @@ public struct SearchText: ~Copyable {
         let charset = part.charset(in: bytes, limits: limits)
         let body = part.body.slice(of: bytes)
         let keepsASCII = CharsetDecoder.keepsASCII(charset)
-        if needle.isPlain, keepsASCII, part.transferEncoding != .base64,
+        if keepsASCII, part.transferEncoding != .base64,
             part.transferEncoding != .quotedPrintable
         {
-            return needle.isFound(in: body)
+            if needle.isPlain { return needle.isFound(in: body) }
+            if needle.needsNonASCII, body.isASCII { return false }
         }
         return matchesPieces(
             body, part.transferEncoding, charset, needsText: !(needle.isPlain && keepsASCII))

@@ -32,7 +32,7 @@ public struct TransferDecoder: Sendable {
     }
 
     private mutating func decodeBase64(_ input: UnsafeRawBufferPointer, _ out: inout [UInt8]) {
-        out.reserveCapacity(out.count + input.count / 4 * 3 + 3)
+        if out.isEmpty { out.reserveCapacity(input.count / 4 * 3 + 3) }
         for byte in input {
             let value: UInt8
             switch byte {
@@ -58,15 +58,17 @@ public struct TransferDecoder: Sendable {
     }
 
     private mutating func decodeQuoted(_ input: UnsafeRawBufferPointer, _ out: inout [UInt8]) {
-        for byte in input {
+        var i = 0
+        while i < input.count {
             if held.isEmpty {
-                if byte == ASCII.equals || ASCII.isSpace(byte) {
-                    held.append(byte)
-                } else {
-                    out.append(byte)
-                }
+                i = passPlain(input, i, &out)
+                guard i < input.count else { return }
+                held.append(input[i])
+                i += 1
                 continue
             }
+            let byte = input[i]
+            i += 1
             if held[0] == ASCII.equals {
                 escape(byte, &out)
             } else if ASCII.isSpace(byte) {
@@ -82,6 +84,24 @@ public struct TransferDecoder: Sendable {
                 if byte == ASCII.equals { held.append(byte) } else { out.append(byte) }
             }
         }
+    }
+
+    /// Passes on what needs no second look, and returns where that ends.
+    private func passPlain(
+        _ input: UnsafeRawBufferPointer, _ start: Int, _ out: inout [UInt8]
+    ) -> Int {
+        var i = start
+        while i < input.count, input[i] != ASCII.equals {
+            if ASCII.isSpace(input[i]) {
+                // White space stays if a character follows; else it is to be held.
+                guard i + 1 < input.count else { break }
+                let next = input[i + 1]
+                if ASCII.isFoldingSpace(next) || next == ASCII.equals { break }
+            }
+            i += 1
+        }
+        out.append(contentsOf: UnsafeRawBufferPointer(rebasing: input[start..<i]))
+        return i
     }
 
     /// The next octet behind "=".
