@@ -215,6 +215,8 @@ class PostfixDovecot(System):
         return [child.pid for child in self.children]
 
     def kill(self):
+        for child in self.children:
+            child.send_signal(signal.SIGSTOP)  # So that none is forked while they are counted.
         for pid in tree(self.pids()):
             try:
                 os.kill(pid, signal.SIGKILL)
