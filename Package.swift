@@ -80,6 +80,9 @@ if !coreOnly {
             "SQLiteIndex",
             ["Platform", "PlatformLinux", "MailStore", "MailFormat", "IMAP", "Node", "CSQLite"]),
         layer(
+            "NodeRuntime",
+            ["Platform", "PlatformLinux", "Journal", "MailStore", "Node", "SQLiteIndex"]),
+        layer(
             "SMTPService",
             ["Platform", "PlatformLinux", "Listening", "MailStore", "Node", "Policy", "SMTP"]
                 + nio + tls + logging),

@@ -102,7 +102,7 @@ struct Record {
     var payload: UnsafeRawBufferPointer {
         bytes.slice(kind.headerOctets, bytes.count - kind.headerOctets)
     }
-    var bodyNumber: BodyNumber { BodyNumber(value: bytes.load(16)) }
+    var bodyNumber: BodyNumber { BodyNumber(rawValue: bytes.load(16)) }
     var bodyLength: UInt64 { bytes.load(24) }
     var bodyDigest: SHA256Digest { bytes.digest(32) }
     var opName: OpName {

@@ -5,6 +5,12 @@ public struct FinishedBody: Hashable, Sendable {
     public var number: BodyNumber
     public var octets: UInt64
     public var digest: SHA256Digest
+
+    public init(number: BodyNumber, octets: UInt64, digest: SHA256Digest) {
+        self.number = number
+        self.octets = octets
+        self.digest = digest
+    }
 }
 
 /// Makes and reads the files of long bodies, on any thread.
@@ -40,7 +46,7 @@ public final class BodyFiles: Sendable {
             out.store(magic, at: 0)
             out.store(UInt32(1), at: 8)
             out.store(cluster, at: 16)
-            out.store(body.number.value, at: 32)
+            out.store(body.number.rawValue, at: 32)
             out.store(body.octets, at: 40)
             out.store(body.digest, at: 48)
             out.store(checksum(UnsafeRawBufferPointer(out)), at: 12)
@@ -67,7 +73,7 @@ public final class BodyFiles: Sendable {
             guard raw.count == 96, raw.load(0, UInt64.self) == magic,
                 raw.load(8, UInt32.self) == 1, raw.load(12, UInt32.self) == checksum(raw),
                 raw.load(16, UInt128.self) == configuration.cluster,
-                raw.load(32, UInt64.self) == number.value
+                raw.load(32, UInt64.self) == number.rawValue
             else { return nil }
             return FinishedBody(number: number, octets: raw.load(40), digest: raw.digest(48))
         }

@@ -65,7 +65,7 @@ public struct BodyReader: Sendable {
         }
         let matches = head.withUnsafeBytes { raw in
             raw.count == 64 && raw.load(8, UInt8.self) == Record.Kind.body.rawValue
-                && raw.load(16, UInt64.self) == number.value && raw.load(24, UInt64.self) == length
+                && raw.load(16, UInt64.self) == number.rawValue && raw.load(24, UInt64.self) == length
         }
         guard matches else { throw damage(segment, location, "not the record of body \(number)") }
         let body = try reading { () throws(DiskError) in

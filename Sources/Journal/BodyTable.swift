@@ -40,17 +40,17 @@ final class BodyTable: Sendable {
     private let state = Mutex(State())
 
     func location(_ number: BodyNumber) -> BodyLocation? {
-        state.withLock { $0.locations[number.value] }
+        state.withLock { $0.locations[number.rawValue] }
     }
 
     func set(_ number: BodyNumber, _ location: BodyLocation) {
-        state.withLock { $0.set(number.value, location) }
+        state.withLock { $0.set(number.rawValue, location) }
     }
 
     func allocate() -> BodyNumber {
         state.withLock { state in
             defer { state.next += 1 }
-            return BodyNumber(value: state.next)
+            return BodyNumber(rawValue: state.next)
         }
     }
 

@@ -15,7 +15,7 @@ enum FileName: Equatable {
     static func checkpointName(_ position: LocalPosition) -> String {
         "checkpoint-" + hex(position.value)
     }
-    static func bodyName(_ number: BodyNumber) -> String { "body-" + hex(number.value) }
+    static func bodyName(_ number: BodyNumber) -> String { "body-" + hex(number.rawValue) }
     static func unfinishedName(_ name: String) -> String { "new-" + name }
 
     init(_ name: String) {

@@ -126,7 +126,7 @@ extension Journal {
     ) {
         let out = pending.buffer.mutable(at: offset, count: 64)
         if movedFrom != nil { out.store(Record.moved, at: 9) }
-        out.store(number.value, at: 16)
+        out.store(number.rawValue, at: 16)
         out.store(UInt64(octets), at: 24)
         out.store(digest, at: 32)
         finishRecord(offset, 64 + octets)
@@ -140,7 +140,7 @@ extension Journal {
     public func append(bodyFile: FinishedBody) throws(JournalError) {
         let offset = try begin(.bodyFile, length: 64)
         let out = pending.buffer.mutable(at: offset, count: 64)
-        out.store(bodyFile.number.value, at: 16)
+        out.store(bodyFile.number.rawValue, at: 16)
         out.store(bodyFile.octets, at: 24)
         out.store(bodyFile.digest, at: 32)
         finishRecord(offset, 64)

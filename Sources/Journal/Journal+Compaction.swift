@@ -27,7 +27,7 @@ extension Journal {
         compaction.retainFrom = retainOpsFrom
         let snapshot = table.with { $0 }
         var deadFiles: [UInt64] = []
-        for number in snapshot.locations.keys.sorted() where !isLive(BodyNumber(value: number)) {
+        for number in snapshot.locations.keys.sorted() where !isLive(BodyNumber(rawValue: number)) {
             if snapshot.locations[number]?.isFile == true { deadFiles.append(number) }
             table.with { $0.remove(number) }
         }
@@ -72,7 +72,7 @@ extension Journal {
         }
         for number in deadFiles {
             try reading { () throws(DiskError) in
-                try disk.remove(FileName.bodyName(BodyNumber(value: number)))
+                try disk.remove(FileName.bodyName(BodyNumber(rawValue: number)))
             }
         }
         try reading { () throws(DiskError) in try disk.syncDirectory() }
@@ -88,14 +88,14 @@ extension Journal {
         while moved < octetsMax {
             if compaction.queue.isEmpty, !chooseSegment() { break }
             guard let number = compaction.queue.last else { break }
-            guard let location = table.location(BodyNumber(value: number)),
+            guard let location = table.location(BodyNumber(rawValue: number)),
                 location.position.segment == compaction.segment
             else {
                 compaction.queue.removeLast()
                 continue
             }
             do throws(JournalError) {
-                moved += try move(BodyNumber(value: number), location)
+                moved += try move(BodyNumber(rawValue: number), location)
             } catch {
                 if error == .batchFull { break }
                 if case .damage = error, let segment = compaction.segment {

@@ -105,7 +105,7 @@ extension Journal {
             }
             try reader.forEachChunk { (kind, content) throws(JournalError) in
                 if kind == 1 { return try recover(.checkpointState(content)) }
-                reader.bodies(content) { table.set(BodyNumber(value: $0), $1) }
+                reader.bodies(content) { table.set(BodyNumber(rawValue: $0), $1) }
             }
             heads = reader.header.heads
             lastBatch = reader.header.lastBatch
@@ -204,9 +204,11 @@ extension Journal {
                 case .body:
                     let location = BodyLocation(position: position, length: record.bodyLength)
                     table.set(record.bodyNumber, location)
+                    try recover(.body(record.bodyNumber, record.bodyDigest))
                 case .bodyFile:
                     let location = BodyLocation(position: .zero, length: record.bodyLength)
                     table.set(record.bodyNumber, location)
+                    try recover(.body(record.bodyNumber, record.bodyDigest))
                 case .chainReset: heads[record.slot] = record.chainHead
                 case .start: break
                 }
@@ -248,7 +250,7 @@ extension Journal {
             state.locations.filter { $0.value.isFile }.keys.sorted()
         }
         for number in bodyFiles where !found.bodies.contains(number) {
-            let name = FileName.bodyName(BodyNumber(value: number))
+            let name = FileName.bodyName(BodyNumber(rawValue: number))
             throw .damage(Damage(file: name, offset: 0, problem: "the file is missing"))
         }
         let named = Set(bodyFiles)
@@ -260,7 +262,7 @@ extension Journal {
             for name in found.unfinished { try disk.remove(name) }
             if !rules.contains(.keepUnreferencedBodyFiles) {
                 for number in found.bodies where !named.contains(number) {
-                    try disk.remove(FileName.bodyName(BodyNumber(value: number)))
+                    try disk.remove(FileName.bodyName(BodyNumber(rawValue: number)))
                 }
             }
             for value in found.checkpoints where value < checkpointPosition.value {

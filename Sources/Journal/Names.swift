@@ -23,17 +23,6 @@ public struct LocalPosition: Hashable, Comparable, Sendable, CustomStringConvert
     public static func < (a: Self, b: Self) -> Bool { a.value < b.value }
 }
 
-/// A body in this node's journal. Never used twice; the peer has its own number for the same body.
-public struct BodyNumber: Hashable, Comparable, Sendable, CustomStringConvertible {
-    public var value: UInt64
-
-    public init(value: UInt64) { self.value = value }
-
-    public var description: String { "\(value)" }
-
-    public static func < (a: Self, b: Self) -> Bool { a.value < b.value }
-}
-
 /// How an op is named everywhere: who made it, in which run, as the how-manieth.
 public struct OpName: Hashable, Sendable, CustomStringConvertible {
     /// 0 is slot A, 1 is slot B.
@@ -113,8 +102,12 @@ public struct OpRecord: Hashable, Sendable {
     }
 }
 
-/// What recovery hands out, in order: the chunks of the checkpoint's state, then each op after it.
+/// What recovery hands out, in order: the chunks of the checkpoint's state, then each body
+/// and op after it.
 public enum RecoveredItem: Sendable {
     case checkpointState([UInt8])
+    /// A body that was appended, or moved, behind the checkpoint: an op that names it by its digest
+    /// follows if it is new.
+    case body(BodyNumber, SHA256Digest)
     case op(OpRecord, LocalPosition)
 }

@@ -72,13 +72,6 @@ public struct EmailID: Identifier {
     public init(rawValue: UInt128) { self.rawValue = rawValue }
 }
 
-/// Where this node's journal keeps a body. Local: another node has another number for it.
-public struct BodyNumber: RawRepresentable, Hashable, Comparable, Sendable {
-    public let rawValue: UInt64
-    public init(rawValue: UInt64) { self.rawValue = rawValue }
-    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-}
-
 /// A hybrid logical clock's value: milliseconds since 1970 in the high 48 bits, a counter in the low
 /// 16. Breaks ties, nothing else (R35).
 public struct HybridTime: RawRepresentable, Hashable, Comparable, Sendable {

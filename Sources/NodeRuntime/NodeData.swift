@@ -164,7 +164,7 @@ struct Replay {
     private var state: [UInt8] = []
     private var isStateDone = false
     /// Bodies that no operation has named yet.
-    private var bodies: [SHA256Digest: MailStore.BodyNumber] = [:]
+    private var bodies: [SHA256Digest: BodyNumber] = [:]
 
     init(node: Node) { self.node = node }
 
@@ -173,7 +173,7 @@ struct Replay {
         case .checkpointState(let chunk): state += chunk
         case .body(let number, let digest):
             try finishState()
-            bodies[digest] = MailStore.BodyNumber(number)
+            bodies[digest] = number
         case .op(let record, let position):
             try finishState()
             try replay(record, position)
@@ -195,7 +195,7 @@ struct Replay {
                 "operation \(record.name) is of type \(record.header.type), which this version "
                     + "does not know; run the version that wrote it")
         }
-        var body = MailStore.BodyNumber(rawValue: 0)
+        var body = BodyNumber(rawValue: 0)
         if case .accept(let accept) = op {
             guard let number = bodies.removeValue(forKey: accept.digest) else {
                 throw .foreign("operation \(record.name) names a body that is not in the journal")

@@ -62,7 +62,7 @@ public final class NodeRuntime: NodeGateway {
         do throws(IndexError) {
             index = try SQLiteIndex(
                 path: data.indexPath, owner: data.identity.owner,
-                readBody: { try reader.read(Journal.BodyNumber($0)) }, report: report)
+                readBody: { try reader.read($0) }, report: report)
         } catch {
             throw NodeDataError("the index cannot be made: \(error)")
         }
@@ -115,9 +115,9 @@ public final class NodeRuntime: NodeGateway {
         }
     }
 
-    public func readBody(_ body: MailStore.BodyNumber, range: Range<Int>?) throws -> [UInt8] {
+    public func readBody(_ body: BodyNumber, range: Range<Int>?) throws -> [UInt8] {
         try bodies.read(
-            Journal.BodyNumber(body), range: range.map { UInt64($0.lowerBound)..<UInt64($0.upperBound) })
+            body, range: range.map { UInt64($0.lowerBound)..<UInt64($0.upperBound) })
     }
 
     public func hasRoom(forOctets octets: Int) -> Bool {
@@ -166,17 +166,9 @@ private final class FileSpool: BodySpool, @unchecked Sendable {
         let finished = try writer.finish()
         self.writer = nil
         return StoredBody(
-            number: MailStore.BodyNumber(finished.number), digest: finished.digest,
+            number: finished.number, digest: finished.digest,
             sizeOctets: UInt32(clamping: finished.octets))
     }
 
     func cancel() { writer = nil }
-}
-
-extension Journal.BodyNumber {
-    init(_ number: MailStore.BodyNumber) { self.init(value: number.rawValue) }
-}
-
-extension MailStore.BodyNumber {
-    init(_ number: Journal.BodyNumber) { self.init(rawValue: number.value) }
 }

@@ -39,7 +39,7 @@ final class Writer: @unchecked Sendable {
 
     /// Who waits for what in the batch at hand.
     private var answers: [(sink: any NodeSink, completion: NodeBatch.Completion)] = []
-    private var newBodies: [(MailStore.BodyNumber, [UInt8]?)] = []
+    private var newBodies: [(BodyNumber, [UInt8]?)] = []
 
     init(
         node: Node, journal: Journal, runtime: NodeRuntime, checkpointOctets: Int,
@@ -142,17 +142,17 @@ final class Writer: @unchecked Sendable {
         }
     }
 
-    private func store(_ body: BodySource) throws(JournalError) -> MailStore.BodyNumber {
+    private func store(_ body: BodySource) throws(JournalError) -> BodyNumber {
         guard journal.canAcceptBody(octets: UInt64(body.sizeOctets)) else { throw .full }
         switch body {
         case .bytes(let bytes, let digest):
-            let number = MailStore.BodyNumber(try journal.append(body: bytes, digest: digest))
+            let number = try journal.append(body: bytes, digest: digest)
             newBodies.append((number, bytes))
             return number
         case .stored(let stored):
             try journal.append(
                 bodyFile: FinishedBody(
-                    number: Journal.BodyNumber(stored.number), octets: UInt64(stored.sizeOctets),
+                    number: stored.number, octets: UInt64(stored.sizeOctets),
                     digest: stored.digest))
             newBodies.append((stored.number, nil))
             return stored.number
@@ -264,7 +264,7 @@ final class Writer: @unchecked Sendable {
     private func beginCheckpoint() {
         do throws(JournalError) {
             let live = LiveBodies(node)
-            let checkpoint = try journal.beginCheckpoint { live.contains($0.value) }
+            let checkpoint = try journal.beginCheckpoint { live.contains($0) }
             let snapshot = node
             let runtime = runtime
             let report = report
@@ -341,7 +341,7 @@ final class Writer: @unchecked Sendable {
         guard failure == nil else { return }
         do throws(JournalError) {
             let live = LiveBodies(node)
-            let checkpoint = try journal.beginCheckpoint { live.contains($0.value) }
+            let checkpoint = try journal.beginCheckpoint { live.contains($0) }
             try journal.install(try Self.write(node, to: checkpoint))
         } catch {
             // The journal holds everything; the next start just takes longer.
@@ -353,7 +353,7 @@ final class Writer: @unchecked Sendable {
 /// The numbers of all bodies that some message names.
 struct LiveBodies: Sendable {
     /// Ascending, each once.
-    let numbers: [MailStore.BodyNumber]
+    let numbers: [BodyNumber]
 
     init(_ node: Node) {
         var all: [UInt64] = []
@@ -367,21 +367,21 @@ struct LiveBodies: Sendable {
             }
         }
         all.sort()
-        var unique: [MailStore.BodyNumber] = []
+        var unique: [BodyNumber] = []
         unique.reserveCapacity(all.count)
         for number in all where unique.last?.rawValue != number {
-            unique.append(MailStore.BodyNumber(rawValue: number))
+            unique.append(BodyNumber(rawValue: number))
         }
         numbers = unique
     }
 
-    func contains(_ number: UInt64) -> Bool {
+    func contains(_ number: BodyNumber) -> Bool {
         var low = 0
         var high = numbers.count
         while low < high {
             let middle = (low + high) / 2
-            if numbers[middle].rawValue < number { low = middle + 1 } else { high = middle }
+            if numbers[middle] < number { low = middle + 1 } else { high = middle }
         }
-        return low < numbers.count && numbers[low].rawValue == number
+        return low < numbers.count && numbers[low] == number
     }
 }

@@ -1,6 +1,7 @@
 import IMAP
 import MailStore
 import Node
+import Platform
 
 /// The one connection that writes. Confined to the index's thread.
 final class Writer: @unchecked Sendable {

@@ -3,6 +3,7 @@ import IMAP
 import MailFormat
 import MailStore
 import Node
+import Platform
 import PlatformLinux
 import Synchronization
 
