@@ -73,7 +73,7 @@ extension Journal {
         }
         for number in table.with({ $0.locations.keys.sorted() }) {
             try collect(&findings) { () throws(JournalError) in
-                _ = try bodies.read(BodyNumber(value: number), verifyDigest: true)
+                _ = try bodies.read(BodyNumber(rawValue: number), verifyDigest: true)
             }
         }
         return findings
