@@ -44,6 +44,8 @@ public struct Node: Sendable {
     public private(set) var accounts: [AccountID: AccountState] = [:]
     /// By address in lower case.
     public private(set) var accountsByAddress: [String: AccountID] = [:]
+    /// Grows whenever `accountsByAddress` may have changed.
+    public private(set) var addressGeneration: UInt64 = 0
     public private(set) var clock = HybridTime.zero
 
     /// What the steps since the last `takeBatch` produced.
@@ -333,6 +335,7 @@ public struct Node: Sendable {
     }
 
     private mutating func indexAddresses() {
+        addressGeneration += 1
         accountsByAddress.removeAll(keepingCapacity: true)
         for id in accounts.keys.sorted() {
             for address in accounts[id]!.addresses

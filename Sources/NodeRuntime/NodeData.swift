@@ -54,6 +54,7 @@ public struct NodeIdentity: Hashable, Sendable {
 /// The directory that holds all of a node:
 ///
 ///     identity        whose it is; written once
+///     secret          32 octets; written once
 ///     lock            held while a process uses the directory
 ///     journal/        the truth (docs/journal.md)
 ///     index.sqlite    a projection; may be deleted while nothing runs
@@ -125,6 +126,27 @@ public final class NodeData: Sendable {
         }
         throw NodeDataError(
             "\(path)/identity is missing or unreadable: restore it from the backup of this node")
+    }
+
+    /// 32 secret octets that stay the same: what makes an unknown user look like a known one.
+    public func serverSecret() throws(NodeDataError) -> [UInt8] {
+        do throws(DiskError) {
+            let disk = try LinuxDisk(path: path)
+            if try disk.list().contains("secret") {
+                let bytes = try disk.open("secret", create: false).read(at: 0, count: 32)
+                if bytes.count == 32 { return bytes }
+            }
+            var randomness = SystemRandomness()
+            let new = randomness.bytes(32)
+            let file = try disk.open("secret.new", create: true)
+            try file.write(at: 0, new)
+            try file.sync()
+            try disk.rename("secret.new", to: "secret")
+            try disk.syncDirectory()
+            return new
+        } catch {
+            throw NodeDataError("\(path)/secret: \(error)")
+        }
     }
 
     /// The journal's settings for this start.

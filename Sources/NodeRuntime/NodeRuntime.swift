@@ -22,6 +22,8 @@ public final class NodeRuntime: NodeGateway {
     private struct Views: Sendable {
         var accounts: [AccountID: AccountState] = [:]
         var byAddress: [String: AccountID] = [:]
+        var addressGeneration: UInt64 = 0
+        var onAddressesChanged: (@Sendable () -> Void)?
     }
 
     private struct Listener {
@@ -40,6 +42,8 @@ public final class NodeRuntime: NodeGateway {
     public let counters = Counters()
     /// What recovery found.
     public let recovery: RecoveryReport
+    /// `a` or `b`.
+    public let slotName: String
 
     /// Opens a node's data and starts to serve it.
     ///
@@ -58,6 +62,7 @@ public final class NodeRuntime: NodeGateway {
         bodies = opened.journal.bodies
         bodyFiles = opened.journal.bodyFiles
         recovery = opened.journal.report
+        slotName = data.identity.slot == .a ? "a" : "b"
         let reader = opened.journal.bodies
         do throws(IndexError) {
             index = try SQLiteIndex(
@@ -80,6 +85,12 @@ public final class NodeRuntime: NodeGateway {
         queue.close()
         thread.withLock { $0.take() }?.join()
         index.close()
+    }
+
+    /// Has `body` called on the writing thread, before anybody is answered, when accounts or their
+    /// addresses changed. It must not wait for the node.
+    public func onAddressesChanged(_ body: @escaping @Sendable () -> Void) {
+        views.withLock { $0.onAddressesChanged = body }
     }
 
     // MARK: NodeGateway
@@ -132,10 +143,14 @@ public final class NodeRuntime: NodeGateway {
 
     /// Makes the accounts' states of a durable batch visible.
     func publish(_ node: Node, touched: [AccountID]) {
-        views.withLock { views in
+        let changed = views.withLock { views -> (@Sendable () -> Void)? in
             for id in touched { views.accounts[id] = node.accounts[id] }
+            guard views.addressGeneration != node.addressGeneration else { return nil }
+            views.addressGeneration = node.addressGeneration
             views.byAddress = node.accountsByAddress
+            return views.onAddressesChanged
         }
+        changed?()
     }
 
     /// Those who hear of every batch.

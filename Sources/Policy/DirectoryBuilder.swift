@@ -44,8 +44,11 @@ struct DirectoryBuilder {
         return (directory, problems)
     }
 
-    private mutating func report(_ path: String, _ message: String) {
-        problems.append(RoutingProblem(path: path, message: message))
+    private mutating func report(
+        _ path: String, _ message: String, isMissingAccount: Bool = false
+    ) {
+        problems.append(
+            RoutingProblem(path: path, message: message, isMissingAccount: isMissingAccount))
     }
 
     private mutating func addDomains() {
@@ -196,7 +199,7 @@ struct DirectoryBuilder {
         report(
             path,
             "\"\(target)\" is neither an account nor an alias. Add the account first "
-                + "(twinpost account add), or correct the name.")
+                + "(twinpost account add), or correct the name.", isMissingAccount: true)
         return ([], 0)
     }
 

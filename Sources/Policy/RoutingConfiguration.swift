@@ -62,10 +62,13 @@ public struct RoutingProblem: Error, Sendable, Hashable, CustomStringConvertible
     public var path: String
     /// What is wrong and what to do, in whole sentences.
     public var message: String
+    /// An account is named that does not exist; it may come, so a node starts all the same.
+    public var isMissingAccount: Bool
 
-    public init(path: String, message: String) {
+    public init(path: String, message: String, isMissingAccount: Bool = false) {
         self.path = path
         self.message = message
+        self.isMissingAccount = isMissingAccount
     }
 
     public var description: String { "\(path): \(message)" }

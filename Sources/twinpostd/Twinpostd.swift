@@ -1,0 +1,65 @@
+import ArgumentParser
+import Configuration
+import Glibc
+
+/// The node: SMTP, journal and IMAP in one process.
+@main
+struct Twinpostd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "twinpostd",
+        abstract: "A Twinpost node: takes mail over SMTP, keeps it, and serves it over IMAP.",
+        discussion: """
+            It runs in the foreground and logs to standard error. SIGHUP makes it read its \
+            configuration again, SIGTERM or SIGINT makes it stop. It never needs to be root: \
+            ports below 1024 are handed to it by systemd.
+
+            Exit codes: 0 stopped as asked, 70 the journal failed, 75 the data or a port is in use, \
+            78 the configuration is wrong.
+            """)
+
+    @Option(name: .long, help: "The configuration file.")
+    var config = "/etc/twinpost/twinpost.toml"
+
+    func run() async throws {
+        // A peer that closes its end must not end the process.
+        signal(SIGPIPE, SIG_IGN)
+        let signals = Signals([SIGTERM, SIGINT, SIGHUP])
+        let daemon: Daemon
+        do {
+            daemon = try await Daemon.start(configPath: config, signals: signals)
+        } catch {
+            complain("\(error)")
+            throw ExitCode(StartProblem.exitCode(of: error))
+        }
+        let code = await daemon.runUntilStopped()
+        throw ExitCode(code)
+    }
+
+    private func complain(_ text: String) {
+        fputs("twinpostd: \(text)\n", stderr)
+    }
+}
+
+/// Why a node does not start.
+struct StartProblem: Error, CustomStringConvertible {
+    var description: String
+    var exitCode: Int32
+
+    /// sysexits.h, as `docs/commands.md` lists them.
+    static let unavailable: Int32 = 75
+    static let misconfigured: Int32 = 78
+    static let journalFailed: Int32 = 70
+
+    init(_ description: String, exitCode: Int32) {
+        self.description = description
+        self.exitCode = exitCode
+    }
+
+    static func exitCode(of error: any Error) -> Int32 {
+        switch error {
+        case let problem as StartProblem: problem.exitCode
+        case is ConfigurationError: misconfigured
+        default: unavailable
+        }
+    }
+}
