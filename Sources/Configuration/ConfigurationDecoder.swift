@@ -17,6 +17,9 @@ struct ConfigurationDecoder {
             context.report("", "The file contains a NUL character. Remove it.")
             return Result(problems: context.problems, keys: [])
         }
+        if let problem = TableHeaders.firstProblem(in: text) {
+            return Result(problems: [problem], keys: [])
+        }
         let table: TOMLTable
         do {
             table = try TOMLTable(string: text)

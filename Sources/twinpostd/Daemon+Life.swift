@@ -138,7 +138,8 @@ extension Daemon {
         }
         smtpService.shutDown()
         imapService.shutDown()
-        for _ in 0..<Self.graceSeconds * 20 where smtp.connections.total + imap.connections.total > 0 {
+        for _ in 0..<Self.graceSeconds * 20
+        where smtp.connections.total + imap.connections.total > 0 {
             try? await Task.sleep(for: .milliseconds(50))
         }
         if let server = control.withLock({ $0.take() }) { await server.stop() }

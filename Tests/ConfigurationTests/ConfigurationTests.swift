@@ -13,6 +13,12 @@ private func problems(_ text: String) -> [String] {
 }
 
 @Suite struct Reading {
+    @Test(arguments: ["[[[tls]]]", "x = 1\n [[ [[tls.certificate]", "[]", "[=]", "[[\t.a]]"])
+    func headersThatAreNoneAreRefusedWithTheirPlace(text: String) {
+        let found = problems("hostname = \"mail.example.org\"\n" + text)
+        #expect(found.contains { $0.contains("a section header is") })
+    }
+
     @Test func aHostNameIsEnough() throws {
         let read = try Configuration.parse("hostname = \"mail.example.org\"", file: "t")
         #expect(read.hostname == "mail.example.org")
