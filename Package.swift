@@ -86,9 +86,23 @@ if !coreOnly {
             "SMTPService",
             ["Platform", "PlatformLinux", "Listening", "MailStore", "Node", "Policy", "SMTP"]
                 + nio + tls + logging),
+        layer("Authentication", ["SASL", "Node", "MailStore", "Platform"] + nio),
+        layer(
+            "IMAPService",
+            [
+                "Authentication", "Platform", "PlatformLinux", "Listening", "MailFormat", "SASL",
+                "IMAP", "MailStore", "Node",
+            ]
+                + nio + tls + logging),
         layer(
             "Configuration", ["Platform", "Policy", .product(name: "TOMLKit", package: "TOMLKit")]),
 
+        tests(
+            "IMAPService",
+            [
+                "IMAPService", "Authentication", "Listening", "Platform", "MailFormat", "SASL",
+                "IMAP", "MailStore", "Node", .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + nio + tls + logging),
         tests("Configuration", ["Configuration", "Policy", "Platform"]),
     ]
 }
