@@ -63,6 +63,7 @@ if !coreOnly {
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
     ]
     let nio: [Target.Dependency] = [
@@ -71,6 +72,7 @@ if !coreOnly {
     ]
     let tls: [Target.Dependency] = [.product(name: "NIOSSL", package: "swift-nio-ssl")]
     let logging: [Target.Dependency] = [.product(name: "Logging", package: "swift-log")]
+    let http: [Target.Dependency] = [.product(name: "NIOHTTP1", package: "swift-nio")]
     targets += [
         // Layer 4: adapters.
         layer("Listening", ["Platform"] + nio + tls + logging),
@@ -96,6 +98,22 @@ if !coreOnly {
                 + nio + tls + logging),
         layer(
             "Configuration", ["Platform", "Policy", .product(name: "TOMLKit", package: "TOMLKit")]),
+        layer(
+            "Control",
+            ["Platform", "PlatformLinux", "SASL", "MailStore", "Policy", "Node"] + nio + http
+                + logging),
+        layer("ServiceManager"),
+        layer("CertificateMaker", ["COpenSSL"]),
+
+        // Layer 5: programs.
+        .executableTarget(
+            name: "twinpost",
+            dependencies: [
+                "CertificateMaker", "Configuration", "Control", "Listening", "Platform",
+                "PlatformLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
 
         tests(
             "IMAPService",
@@ -104,6 +122,9 @@ if !coreOnly {
                 "IMAP", "MailStore", "Node", .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio + tls + logging),
         tests("Configuration", ["Configuration", "Policy", "Platform"]),
+        tests("Control", ["Control", "MailStore", "Node", "Platform", "Policy", "SASL"] + nio),
+        tests("ServiceManager", ["ServiceManager"]),
+        tests("CertificateMaker", ["CertificateMaker", "Listening"]),
     ]
 }
 
