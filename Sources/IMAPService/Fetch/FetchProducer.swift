@@ -2,6 +2,7 @@ import IMAP
 import MailFormat
 import MailStore
 import Node
+import Platform
 
 /// Makes the responses of a FETCH, a chunk at a time. A value: it goes to a worker thread and back.
 struct FetchProducer: Sendable {

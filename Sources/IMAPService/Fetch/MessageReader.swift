@@ -2,6 +2,7 @@ import IMAP
 import MailFormat
 import MailStore
 import Node
+import Platform
 
 /// What a section of a message turned out to be.
 enum SectionData {

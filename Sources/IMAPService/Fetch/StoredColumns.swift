@@ -1,5 +1,6 @@
 import MailStore
 import Node
+import Platform
 
 /// What was parsed of a batch of messages at delivery, as far as a FETCH or SEARCH needs it.
 struct StoredColumns {
