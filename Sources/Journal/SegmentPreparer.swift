@@ -81,17 +81,7 @@ public final class SegmentPreparer: Sendable {
         let octets = segmentOctets
         do throws(DiskError) {
             let file = try disk.open(name, create: true)
-            let zeros = [UInt8](repeating: 0, count: min(octets, 1 << 20))
-            var offset = 0
-            while offset < octets {
-                let count = min(zeros.count, octets - offset)
-                if count == zeros.count {
-                    try file.write(at: UInt64(offset), zeros)
-                } else {
-                    try file.write(at: UInt64(offset), Array(zeros[0..<count]))
-                }
-                offset += count
-            }
+            try file.fill(to: UInt64(octets))
             try file.sync()
             try disk.syncDirectory()
         } catch {

@@ -42,9 +42,23 @@ public protocol DiskFile: AnyObject, Sendable {
 
     /// Sets the length; new octets read as zero.
     func truncate(to octets: UInt64) throws(DiskError)
+
+    /// Writes zeros from the start up to `octets`, so that later writes find their blocks allocated
+    /// and written. A real disk may do this past its cache.
+    func fill(to octets: UInt64) throws(DiskError)
 }
 
 extension DiskFile {
+    public func fill(to octets: UInt64) throws(DiskError) {
+        let zeros = [UInt8](repeating: 0, count: Int(min(octets, 1 << 20)))
+        var offset: UInt64 = 0
+        while offset < octets {
+            let count = Int(min(UInt64(zeros.count), octets - offset))
+            try write(at: offset, count == zeros.count ? zeros : Array(zeros[..<count]))
+            offset += UInt64(count)
+        }
+    }
+
     public func write(at offset: UInt64, _ bytes: [UInt8]) throws(DiskError) {
         var failure: DiskError?
         bytes.withUnsafeBytes { raw in
