@@ -102,7 +102,8 @@ if !coreOnly {
             "Control",
             ["Platform", "PlatformLinux", "SASL", "MailStore", "Policy", "Node"] + nio + http
                 + logging),
-        layer("ServiceManager"),
+        layer("LogOutput", ["Platform", "PlatformLinux"] + logging),
+        layer("ServiceManager", ["PlatformLinux"]),
         layer("CertificateMaker", ["COpenSSL"]),
 
         // Layer 5: programs.
@@ -123,6 +124,7 @@ if !coreOnly {
             ] + nio + tls + logging),
         tests("Configuration", ["Configuration", "Policy", "Platform"]),
         tests("Control", ["Control", "MailStore", "Node", "Platform", "Policy", "SASL"] + nio),
+        tests("LogOutput", ["LogOutput"] + logging),
         tests("ServiceManager", ["ServiceManager"]),
         tests("CertificateMaker", ["CertificateMaker", "Listening"]),
     ]
