@@ -34,6 +34,7 @@ var targets: [Target] = [
     layer("Journal", ["Platform"]),
     layer("MailStore", ["Platform"]),
     layer("Policy", ["Platform", "CUnistring", "CIdn2"]),
+    layer("Replication", ["Platform", "MailStore"]),
 
     // Layer 3: composes the engines.
     layer("Node", ["Platform", "MailStore"]),
@@ -43,6 +44,10 @@ var targets: [Target] = [
 
     // For tests only.
     layer("TestSupport", ["Platform"]),
+    // Both nodes of a pair in one thread, from one seed.
+    layer("Simulator", ["Platform", "MailStore", "Replication"]),
+    .executableTarget(
+        name: "twinpost-simulator", dependencies: ["Simulator"], swiftSettings: settings),
 
     // Tests.
     tests("Platform", ["Platform"]),
@@ -52,6 +57,8 @@ var targets: [Target] = [
     tests("IMAP", ["IMAP", "MailFormat"]),
     tests("Journal", ["Journal", "Platform", "PlatformLinux", "TestSupport"]),
     tests("MailStore", ["MailStore"]),
+    tests("Replication", ["Replication", "MailStore", "Platform"]),
+    tests("Simulator", ["Simulator"]),
     tests("Node", ["Node", "MailStore", "Platform"]),
     tests("Policy", ["Policy", "Platform"]),
 ]

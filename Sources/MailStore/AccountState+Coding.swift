@@ -18,6 +18,8 @@ extension AccountState {
             w.flags(message.flags)
             w.facts(message.facts)
         }
+        w.array(deletedMailboxes) { $0.id($1) }
+        w.array(buried) { $0.id($1) }
     }
 
     public init(from r: inout ByteReader) throws(DecodingFailure) {
@@ -35,6 +37,12 @@ extension AccountState {
             PendingMessage(mailbox: try r.id(), flags: try r.flags(), facts: try r.facts())
         }
         for message in waiting { pending[message.facts.instance] = message }
+        deletedMailboxes = try r.array(elementOctets: 16) { r throws(DecodingFailure) -> MailboxID in
+            try r.id()
+        }
+        buried = try r.array(elementOctets: 16) { r throws(DecodingFailure) -> InstanceID in
+            try r.id()
+        }
         for (a, b) in zip(mailboxes, mailboxes.dropFirst()) where a.id >= b.id {
             throw DecodingFailure("mailboxes out of order", offset: r.offset)
         }

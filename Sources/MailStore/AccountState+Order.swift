@@ -5,6 +5,14 @@ public struct Orderer: Sendable {
     /// The slot that orders: its blocks of UIDs are used.
     public var slot: Slot
     public var limits: AccountLimits
+    /// Identifiers of what a change makes follow from this, if it is given, so that a change which is
+    /// executed on two nodes makes the same things on both (R9).
+    package var seed: UInt128?
+    /// With a peer, a mailbox that is unknown here may be one that the peer has made.
+    package var waitsForUnknownMailboxes = false
+    // For the simulator alone: a UID from the other slot's block, a UIDVALIDITY with its parity.
+    package var sharesBlocks = false
+    package var sharesValidities = false
 
     public init(slot: Slot, limits: AccountLimits = AccountLimits()) {
         self.slot = slot
@@ -41,10 +49,8 @@ public struct Orderer: Sendable {
             return try create(state, name, specialUse, &randomness)
         case .deleteMailbox(let id):
             guard let mailbox = state.mailbox(id) else { throw .noSuchMailbox }
-            guard id != state.inboxID else { throw .inboxStays }
-            let op = Op.DeleteMailbox(
-                account: state.id, mailbox: id, uids: UIDSet(mailbox.messages.allUIDs))
-            return ([.deleteMailbox(op)], .done)
+            let all = UIDSet(mailbox.messages.allUIDs)
+            return (try delete(state, id, naming: all, at: wall, &randomness), .done)
         case .renameMailbox(let id, let name):
             return try rename(state, id, name, wall, &randomness)
         case .subscribe(let name, let subscribed):
@@ -68,6 +74,16 @@ public struct Orderer: Sendable {
 
     // MARK: Numbers
 
+    private func copyID<R: Randomness>(_ source: InstanceID, _ randomness: inout R) -> InstanceID {
+        guard let seed else { return InstanceID(rawValue: randomness.next128()) }
+        return .derived(seed ^ source.rawValue, "copy")
+    }
+
+    private func mailboxID<R: Randomness>(_ name: String, _ randomness: inout R) -> MailboxID {
+        guard let seed else { return MailboxID(rawValue: randomness.next128()) }
+        return .derived(seed, name)
+    }
+
     /// The MODSEQ of the next change to `mailbox`.
     public func nextModSeq(_ mailbox: Mailbox, epoch: UInt32) -> ModSeq {
         mailbox.highestModSeq.epoch == epoch
@@ -77,7 +93,9 @@ public struct Orderer: Sendable {
 
     /// The UID for the next message of `mailbox`, when `uidNext` is one above the last one given (R12).
     public func nextUID(uidNext: UInt32, block: UIDBlock?) throws(Refusal) -> UInt32 {
-        if let block, uidNext >= block.first, uidNext <= block.last { return uidNext }
+        if let block, block.owner == slot || sharesBlocks, uidNext >= block.first, uidNext <= block.last {
+            return uidNext
+        }
         // The last block is left alone, so that arithmetic on UIDs cannot overflow.
         guard uidNext < UInt32.max - 3 * UIDBlock.size else { throw .uidsExhausted }
         return UIDBlock.next(for: slot, atOrAbove: uidNext).first
@@ -94,7 +112,12 @@ public struct Orderer: Sendable {
         var next: [(mailbox: MailboxID, uidNext: UInt32, block: UIDBlock?, modSeq: ModSeq)] = []
         for instance in instances {
             guard let message = state.pending[instance] else { continue }
-            let target = state.index(of: message.mailbox) == nil ? state.inboxID : message.mailbox
+            var target = message.mailbox
+            if state.index(of: target) == nil {
+                // Known to be deleted: INBOX. Merely unknown: it waits (R19).
+                guard !waitsForUnknownMailboxes || state.hasDeleted(target) else { continue }
+                target = state.inboxID
+            }
             guard let mailbox = state.mailbox(target) else { continue }
             let slot: Int
             if let known = next.firstIndex(where: { $0.mailbox == target }) {
@@ -192,7 +215,7 @@ public struct Orderer: Sendable {
                 items.append(
                     .init(
                         sourceUID: c.uids[i], uid: uid,
-                        instance: InstanceID(rawValue: randomness.next128())))
+                        instance: copyID(c.facts[i].instance, &randomness)))
                 uidNext = uid + 1
                 block = UIDBlock(containing: uid)
                 octets += UInt64(c.facts[i].sizeOctets)
@@ -241,9 +264,9 @@ public struct Orderer: Sendable {
         else { throw .invalidName("a mailbox name has no control characters") }
     }
 
-    private func nextUIDValidity(_ state: AccountState) -> UIDValidity {
+    package func nextUIDValidity(_ state: AccountState) -> UIDValidity {
         var next = state.uidValidityCounter + 1
-        if next % 2 != UInt32(slot.rawValue) { next += 1 }
+        if next % 2 != UInt32(slot.rawValue), !sharesValidities { next += 1 }
         return UIDValidity(rawValue: next)
     }
 
@@ -255,7 +278,7 @@ public struct Orderer: Sendable {
         guard state.mailbox(named: name) == nil else { throw .mailboxExists }
         guard state.mailboxes.count < limits.mailboxesMax else { throw .tooManyMailboxes }
         return Op.CreateMailbox(
-            account: state.id, mailbox: MailboxID(rawValue: randomness.next128()), name: name,
+            account: state.id, mailbox: mailboxID(name, &randomness), name: name,
             uidValidity: nextUIDValidity(state),
             modSeq: ModSeq(epoch: state.epoch, counter: 1), specialUse: use)
     }
@@ -265,6 +288,30 @@ public struct Orderer: Sendable {
     ) throws(Refusal) -> ([Op], ChangeResult) {
         let op = try createOp(state, name, use, &randomness)
         return ([.createMailbox(op)], .created(op.mailbox))
+    }
+
+    /// The operations that remove the mailbox with the messages `uids`. Others are new mail, and
+    /// survive in a new mailbox of that name (R23).
+    package func delete<R: Randomness>(
+        _ state: AccountState, _ id: MailboxID, naming uids: UIDSet, at wall: Instant,
+        _ randomness: inout R
+    ) throws(Refusal) -> [Op] {
+        guard let mailbox = state.mailbox(id) else { throw .noSuchMailbox }
+        guard id != state.inboxID else { throw .inboxStays }
+        var survivors = UIDSet()
+        mailbox.messages.visit { row in
+            if !uids.contains(row.uid) { survivors.appendSorted(row.uid...row.uid) }
+        }
+        let delete = Op.deleteMailbox(.init(account: state.id, mailbox: id, uids: uids))
+        guard !survivors.isEmpty else { return [delete] }
+        let create = Op.CreateMailbox(
+            account: state.id, mailbox: mailboxID(mailbox.name, &randomness), name: mailbox.name,
+            uidValidity: nextUIDValidity(state), modSeq: ModSeq(epoch: state.epoch, counter: 1),
+            specialUse: mailbox.specialUse)
+        var after = state
+        after.apply(.createMailbox(create))
+        let (moves, _) = try copy(after, id, survivors, create.mailbox, true, wall, &randomness)
+        return [.createMailbox(create)] + moves + [delete]
     }
 
     private func rename<R: Randomness>(
@@ -301,4 +348,7 @@ public struct Orderer: Sendable {
 extension MessageColumns {
     /// Every UID, ascending.
     public var allUIDs: [UInt32] { chunks.flatMap(\.uids) }
+
+    /// Every instance, in the order of their UIDs.
+    package var allInstances: [InstanceID] { chunks.flatMap { $0.facts.map(\.instance) } }
 }

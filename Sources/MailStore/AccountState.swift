@@ -22,12 +22,24 @@ public struct AccountState: Sendable {
     public internal(set) var epoch: UInt32
     /// Accepted, but without a place yet.
     public internal(set) var pending: [InstanceID: PendingMessage] = [:]
+    /// Mailboxes that are no more, ascending: what is accepted for one of them goes to INBOX, while
+    /// what is accepted for a mailbox that is merely unknown here waits for it (R19).
+    public internal(set) var deletedMailboxes: [MailboxID] = []
+    /// Messages that went with their mailbox, ascending: they have no tombstone elsewhere, and a merge
+    /// must not bring them back (R18).
+    public internal(set) var buried: [InstanceID] = []
 
     /// An accepted message that waits for its UID.
     public struct PendingMessage: Hashable, Sendable {
         public var mailbox: MailboxID
         public var flags: NamedFlags
         public var facts: MessageFacts
+
+        package init(mailbox: MailboxID, flags: NamedFlags, facts: MessageFacts) {
+            self.mailbox = mailbox
+            self.flags = flags
+            self.facts = facts
+        }
     }
 
     init(_ op: Op.CreateAccount) {
@@ -94,8 +106,10 @@ public struct AccountState: Sendable {
         case .setCredential(let op): verifier = op.verifier
         case .setAddresses(let op): addresses = op.addresses
         case .setQuota(let op): quotaOctets = op.octets
+        case .merge(let op): apply(op)
         case .createAccount, .removeAccount, .acknowledged: break
         }
+        if let used = op.epoch, used > epoch { epoch = used }
     }
 
     private mutating func apply(_ op: Op.Accept, body: BodyNumber) {
@@ -157,7 +171,9 @@ public struct AccountState: Sendable {
 
     private mutating func apply(_ op: Op.DeleteMailbox) {
         guard let i = index(of: op.mailbox), op.mailbox != inboxID else { return }
-        mailboxes.remove(at: i)
+        let gone = mailboxes.remove(at: i)
+        bury(gone.messages.allInstances)
+        noteDeleted(gone.id)
     }
 
     private mutating func apply(_ op: Op.RenameMailboxes) {

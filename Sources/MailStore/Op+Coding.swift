@@ -53,6 +53,7 @@ extension Op {
             w.optional(op.octets) { $0.varint($1) }
         case .removeAccount(let op): w.id(op.account)
         case .acknowledged(let op): w.array(op.instances) { $0.id($1) }
+        case .merge(let op): op.encode(into: &w)
         }
     }
 
@@ -106,6 +107,7 @@ extension Op {
                     instances: try r.array(elementOctets: 16) {
                         r throws(DecodingFailure) -> InstanceID in try r.id()
                     }))
+        case 16: self = .merge(try Merge(from: &r))
         default: return nil
         }
         try r.expectEnd()

@@ -20,6 +20,7 @@ public enum Op: Hashable, Sendable {
     case setQuota(SetQuota)
     case removeAccount(RemoveAccount)
     case acknowledged(Acknowledged)
+    case merge(Merge)
 
     /// A message was taken over: body, envelope, and which mailboxes it is for; no UID yet (R4).
     public struct Accept: Hashable, Sendable {
@@ -330,6 +331,7 @@ public enum Op: Hashable, Sendable {
         case .setQuota: 13
         case .removeAccount: 14
         case .acknowledged: 15
+        case .merge: 16
         }
     }
 }

@@ -364,6 +364,7 @@ extension Op {
         case .setAddresses(let op): op.account
         case .setQuota(let op): op.account
         case .removeAccount(let op): op.account
+        case .merge(let op): op.account
         }
     }
 }

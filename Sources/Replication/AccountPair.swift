@@ -1,0 +1,60 @@
+import MailStore
+import Platform
+
+/// What one node holds of an account that two nodes keep.
+struct AccountPair: Sendable {
+    /// Home's orders, executed: at home all of them, at the guest up to home's durable mark.
+    var line: AccountState
+    /// The guest's own way on from the fork, if it has gone one; at home as far as it is known.
+    var branch: AccountState?
+    /// At home: the line where the branch began, and where the branch stood at the last merge.
+    var fork: AccountState?
+    var covered: AccountState?
+    /// Of the guest's stream: the branch's last order, and what the last merge covered.
+    var branchEnd: UInt64 = 0
+    var coveredEnd: UInt64 = 0
+    /// At home, with a peer: the line after each of home's records, from the last one on that the guest
+    /// is known to have executed (R17).
+    var history: [(sequence: UInt64, state: AccountState)] = []
+    /// The epoch that this node opened since the link last changed (R13).
+    var openedEpoch: UInt32?
+    /// The guest's stream went another way: its next branch does not stem from this line.
+    var isDiverged = false
+    /// What clients see, and what they will see.
+    var shown: AccountState
+    var waiting: [(gate: Gate, state: AccountState)] = []
+
+    init(_ line: AccountState) {
+        self.line = line
+        shown = line
+    }
+
+    /// What this node's clients are served from.
+    func served(at slot: Slot) -> AccountState {
+        line.home == slot ? line : branch ?? line
+    }
+
+    /// Home knows of orders of the guest that no merge covers.
+    var hasUnmergedBranch: Bool { branch != nil && branchEnd > coveredEnd }
+
+    mutating func pruneHistory(executed: UInt64) {
+        guard let keep = history.lastIndex(where: { $0.sequence <= executed }), keep > 0 else {
+            return
+        }
+        history.removeFirst(keep)
+    }
+
+    func state(at sequence: UInt64) -> AccountState? {
+        history.last { $0.sequence <= sequence }?.state
+    }
+}
+
+/// What has to be durable before something is shown or answered (R4, R11).
+struct Gate: Hashable, Sendable {
+    /// Of this node's journal.
+    var index: Int
+    /// Of this node's stream, at the peer; 0 if nothing is asked of the peer.
+    var own: UInt64 = 0
+    /// Of the peer's stream, at the peer; 0 likewise.
+    var peer: UInt64 = 0
+}

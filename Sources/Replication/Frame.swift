@@ -1,0 +1,43 @@
+import MailStore
+import Platform
+
+/// What one node sends to the other.
+public struct Frame: Sendable {
+    /// Both nodes' nonces, the sender's first; zero before there is a session (R1).
+    public var session: (sender: UInt64, receiver: UInt64)
+    /// Counts from 1 in a session.
+    public var number: UInt64
+    /// The sender's clock, and the latest of the receiver's that it has seen (R1).
+    public var beat: MonotonicTime
+    public var echo: MonotonicTime
+    /// How far the sender's own stream is durable there: its durable mark.
+    public var mark: UInt64
+    /// How far the receiver's stream is durable at the sender.
+    public var ack: UInt64
+    /// How far the sender has executed the receiver's stream, durably (R17).
+    public var executed: UInt64
+    public var body: Body
+
+    public enum Body: Sendable {
+        case hello(Hello)
+        case records([LogRecord])
+        case status
+        /// The sender serves no branch, holds its clients' changes, and lags in nothing (R3); the hash
+        /// is over what it knows of every account (R27).
+        case ready(hash: UInt64, at: UInt64)
+    }
+}
+
+/// R15: who speaks, and what it has.
+public struct Hello: Sendable {
+    public var cluster: UInt64
+    public var slot: Slot
+    public var generation: UInt32
+    public var nonce: UInt64
+    /// The receiver's nonce as last heard; 0 if it was not.
+    public var echo: UInt64
+    /// The sender's own stream.
+    public var own: [StreamState.Extent]
+    /// The receiver's stream, as the sender has it.
+    public var yours: [StreamState.Extent]
+}

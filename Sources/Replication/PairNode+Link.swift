@@ -1,0 +1,369 @@
+import MailStore
+import Platform
+
+// Sessions, and what goes over them (R1–R3, R15, R16).
+
+/// One conversation with the peer, from handshake to the first missed deadline.
+struct Session: Sendable {
+    var peerNonce: UInt64
+    var sent: UInt64 = 0
+    var received: UInt64 = 0
+    /// The latest of this node's beats that the peer has answered, and the peer's latest.
+    var answered: MonotonicTime
+    var peerBeat: MonotonicTime
+    var outbox: [LogRecord] = []
+    /// The peer has so much of this node's stream that this node lost.
+    var takesBackUpTo: UInt64 = 0
+    var isHolding = false
+    var holdStart = MonotonicTime(nanoseconds: 0)
+    var saidReady = false
+    var heardReady = false
+    /// What was last told: mark, ack, executed.
+    var told: (mark: UInt64, ack: UInt64, executed: UInt64) = (0, 0, 0)
+}
+
+extension PairNode {
+    var isTakingBack: Bool { session.map { $0.takesBackUpTo > own.end } ?? false }
+
+    // MARK: Handshake
+
+    mutating func sendHello() {
+        let hello = Hello(
+            cluster: configuration.cluster, slot: slot, generation: configuration.generation,
+            nonce: nonce, echo: heardNonce, own: own.incarnations, yours: peer.incarnations)
+        actions.append(
+            .send(
+                Frame(
+                    session: (0, 0), number: 0, beat: now.monotonic,
+                    echo: MonotonicTime(nanoseconds: 0), mark: ownDurable, ack: peerDurable,
+                    executed: executedDurable, body: .hello(hello))))
+    }
+
+    private mutating func receive(_ hello: Hello) {
+        if !switches.contains(.trustsAnyone) {
+            var reason: String?
+            if hello.cluster != configuration.cluster { reason = "another cluster" }
+            if hello.slot == slot { reason = "a second live copy of this slot" }
+            if hello.generation != configuration.peerGeneration { reason = "a replaced machine" }
+            if let reason {
+                actions.append(.alarm(.refusedPeer(reason)))
+                return
+            }
+        }
+        if let session {
+            if hello.nonce == session.peerNonce {
+                if hello.echo != nonce { sendHello() }
+                return
+            }
+            // The peer has ended the session, knowing this node's part of it.
+            guard hello.echo == nonce else { return }
+            goApart()
+        }
+        heardNonce = hello.nonce
+        if hello.echo == nonce { establish(hello) }
+        sendHello()
+    }
+
+    private mutating func establish(_ hello: Hello) {
+        var new = Session(
+            peerNonce: hello.nonce, answered: now.monotonic,
+            peerBeat: MonotonicTime(nanoseconds: 0))
+        let theirCopy = hello.yours.last?.last ?? 0
+        let sharedOwn = StreamState.common(hello.yours, own.incarnations)
+        let theirEnd = hello.own.last?.last ?? 0
+        let sharedPeer = StreamState.common(hello.own, peer.incarnations)
+        let hasDiverged = theirCopy > sharedOwn && own.end > sharedOwn
+        if theirCopy > sharedOwn, !hasDiverged, !switches.contains(.givesNothingBack) {
+            new.takesBackUpTo = theirCopy
+        }
+        acknowledgedByPeer = min(sharedOwn, own.end)
+        executedByPeer = min(executedByPeer, sharedOwn)
+        let peerDiverged = peer.end > sharedPeer && theirEnd > sharedPeer
+        let givesBack =
+            peer.end > sharedPeer && !peerDiverged && !switches.contains(.givesNothingBack)
+        for (isOwn, sequence) in order {
+            if isOwn, sequence > sharedOwn { new.outbox.append(own[sequence]) }
+            if !isOwn, givesBack, sequence > theirEnd { new.outbox.append(peer[sequence]) }
+        }
+        session = new
+        link = .joining
+        if givesBack { actions.append(.alarm(.peerLostRecords(peer.end - theirEnd))) }
+        if peer.end > sharedPeer, !givesBack { keepLostWay(sharedPeer) }
+        if hasDiverged { sendStates() }
+    }
+
+    /// The peer wrote on without what it lost: all this node has of that becomes a branch (R16).
+    private mutating func keepLostWay(_ common: UInt64) {
+        actions.append(.alarm(.peerDiverged))
+        note(.diverged(common: common))
+        let lost = noteDivergence(common)
+        keepMail(of: lost, all: true)
+        for id in accountIDs {
+            if accounts[id]!.line.home == slot {
+                if accounts[id]!.hasUnmergedBranch { merge(id) }
+            } else {
+                let state = accounts[id]!.served(at: slot)
+                let sequence = write(.branch(id, base: 0, state: state))
+                execute(own[sequence])
+            }
+        }
+    }
+
+    /// This node wrote on without what it lost: the peer hears its states as a whole.
+    private mutating func sendStates() {
+        for id in accountIDs {
+            if accounts[id]!.line.home == slot {
+                let sequence = write(.line(accounts[id]!.line))
+                remember(id, sequence)
+            } else if let branch = accounts[id]!.branch {
+                let sequence = write(.branch(id, base: 0, state: branch))
+                execute(own[sequence])
+            }
+        }
+    }
+
+    /// Mail among what is dropped becomes this node's own record of it (R2).
+    private mutating func keepMail(of lost: [LogRecord], all: Bool) {
+        guard !switches.contains(.dropsAccepts) else { return }
+        for record in lost {
+            guard case .accept(let op, _) = record.entry else { continue }
+            if !all, op.deliveries.allSatisfy({ accepted[$0.instance] != nil }) { continue }
+            let sequence = write(.accept(op, kept: true))
+            execute(own[sequence])
+        }
+    }
+
+    // MARK: Frames
+
+    mutating func receive(_ frame: Frame) {
+        if case .hello(let hello) = frame.body { return receive(hello) }
+        guard var session else { return }
+        let isOurs =
+            frame.session.sender == session.peerNonce && frame.session.receiver == nonce
+        guard isOurs || switches.contains(.oldSessionsAreHeard) else { return }
+        if isOurs {
+            guard frame.number > session.received else { return }
+            guard frame.number == session.received + 1 else { return goApart() }
+            session.received = frame.number
+        }
+        session.answered = max(session.answered, frame.echo)
+        if switches.contains(.oneWayIsALink) { session.answered = now.monotonic }
+        session.peerBeat = max(session.peerBeat, frame.beat)
+        if case .ready = frame.body { session.heardReady = true }
+        self.session = session
+        acknowledgedByPeer = max(acknowledgedByPeer, min(frame.ack, own.end))
+        executedByPeer = max(executedByPeer, min(frame.executed, own.end))
+        if case .records(let records) = frame.body {
+            for record in records {
+                guard take(record, mark: frame.mark) else { return goApart() }
+            }
+        }
+        hear(mark: switches.contains(.executesBeyondTheMark) ? peer.end : frame.mark)
+        if case .ready(let hash, let at) = frame.body { compare(hash, at) }
+        join()
+    }
+
+    /// Takes one record into the journal; false if one before it is missing.
+    private mutating func take(_ record: LogRecord, mark: UInt64) -> Bool {
+        if record.origin == slot {
+            guard record.sequence > own.end else { return true }
+            guard record.sequence == own.end + 1 else { return false }
+            takeBack(record, mark: mark)
+            return true
+        }
+        guard record.sequence > peer.end else { return true }
+        guard record.sequence == peer.end + 1 else { return false }
+        peer.append(record)
+        order.append((false, record.sequence))
+        clock = max(clock, record.clock)
+        log(record, peer: record.sequence)
+        return true
+    }
+
+    /// Takes a record of this node's own back that it had lost, and executes what of the peer's stream
+    /// it had executed before it, and no more: a branch forks where it forked (R16, R17).
+    private mutating func takeBack(_ record: LogRecord, mark: UInt64) {
+        switch record.entry {
+        case .branch(_, let base, nil): hear(mark: min(mark, base))
+        case .merge(_, let covers): hear(mark: min(mark, covers))
+        case .orders(_, let ops, let answers, _):
+            hear(mark: min(mark, answers))
+            for case .assign(let assign) in ops {
+                for item in assign.items where accepted[item.instance] == nil {
+                    hear(mark: min(mark, sequence(accepting: item.instance)))
+                }
+            }
+        default: break
+        }
+        own.append(record)
+        order.append((true, record.sequence))
+        clock = max(clock, record.clock)
+        log(record, own: record.sequence)
+        execute(record)
+    }
+
+    private func sequence(accepting instance: InstanceID) -> UInt64 {
+        var sequence = executed
+        while sequence < peer.end {
+            sequence += 1
+            if case .accept(let op, _) = peer[sequence].entry,
+                op.deliveries.contains(where: { $0.instance == instance })
+            {
+                return sequence
+            }
+        }
+        return 0
+    }
+
+    /// The peer's stream is durable there up to `mark`: that is journalled, and executed (R2).
+    private mutating func hear(mark: UInt64) {
+        let mark = min(mark, peer.end)
+        guard mark > executed else { return }
+        if !switches.contains(.forgetsTheMark) { note(.mark(mark), executed: mark) }
+        executePeer(upTo: mark)
+    }
+
+    // MARK: Joining
+
+    /// What brings two nodes that join nearer to being connected.
+    private mutating func join() {
+        guard link == .joining, session != nil, !isTakingBack else { return }
+        for id in accountIDs where accounts[id]!.line.home == slot {
+            if accounts[id]!.hasUnmergedBranch, executed == peer.end { merge(id) }
+        }
+        if !session!.isHolding, own.end - acknowledgedByPeer <= 64, peer.end - executed <= 64 {
+            session!.isHolding = true
+            session!.holdStart = now.monotonic
+        }
+        if session!.isHolding, !session!.saidReady, isReady {
+            session!.saidReady = true
+            send(.ready(hash: 0, at: own.end))
+        }
+        guard session!.saidReady, session!.heardReady else { return }
+        note(.connected)
+        lastLinkNote = .connected
+        link = .connected
+        for id in accountIDs {
+            accounts[id]!.openedEpoch = nil
+            guard accounts[id]!.line.home == slot else { continue }
+            accounts[id]!.isDiverged = false
+            (accounts[id]!.branch, accounts[id]!.fork, accounts[id]!.covered) = (nil, nil, nil)
+            placeAll(id)
+        }
+        submitHeld()
+    }
+
+    private var isReady: Bool {
+        accounts.values.allSatisfy { pair in
+            pair.line.home == slot
+                ? !pair.hasUnmergedBranch
+                : pair.branch == nil || switches.contains(.readyWithABranch)
+        }
+    }
+
+    private mutating func compare(_ hash: UInt64, _ at: UInt64) {}
+
+    /// Home writes what its line and the guest's branch make (R20).
+    mutating func merge(_ id: AccountID) {
+        let pair = accounts[id]!
+        guard let branch = pair.branch else { return }
+        var fork = pair.fork
+        if switches.contains(.comparesWithUnadopted), pair.coveredEnd > 0 { fork = pair.covered }
+        let covered = switches.contains(.contentFromFork) ? pair.fork : pair.covered
+        var merge = Merge(
+            home: pair.line, guest: branch, fork: fork, covered: covered, retries: [],
+            slot: slot, switches: switches)
+        if !switches.contains(.keepsRetriesAtMerge) {
+            let retries = accepted.unabsorbedRetries().filter { merge.isLivePair($0.first, $0.retry) }
+            for pair in retries { merge.dead.insert(pair.retry) }
+        }
+        let op = merge.result()
+        let sequence = write(.merge(op, covers: pair.branchEnd))
+        execute(own[sequence])
+        accounts[id]!.openedEpoch = op.epoch
+    }
+
+    // MARK: The end of a session
+
+    mutating func tick() {
+        guard let session else { return sendHello() }
+        let isLate = now.monotonic.since(session.answered) > configuration.deadline
+        let holdsLong =
+            link == .joining && session.isHolding
+            && now.monotonic.since(session.holdStart) > configuration.holdMax
+        if isLate || holdsLong {
+            goApart()
+            return sendHello()
+        }
+        send(.status)
+    }
+
+    /// Ends the session; nothing is done because of it before that is in the journal (R2).
+    mutating func goApart() {
+        session = nil
+        nonce = randomness.next64() | 1
+        link = .apart
+        if lastLinkNote != .apart || peer.end > executed { note(.apart) }
+        lastLinkNote = .apart
+        apartIndex = logCount
+        let lost = peer.end > executed ? Array(peer.records[Int(executed)...]) : []
+        cutPeer(to: executed)
+        if switches.contains(.forgetsApart) { apartIndex = 0 }
+        let apartIndex = apartIndex
+        func loosen(_ gate: inout Gate) {
+            if gate.own > 0 || gate.peer > 0 { gate = Gate(index: max(gate.index, apartIndex)) }
+        }
+        for id in accounts.keys {
+            accounts[id]!.openedEpoch = nil
+            for i in accounts[id]!.waiting.indices { loosen(&accounts[id]!.waiting[i].gate) }
+        }
+        for i in replies.indices { loosen(&replies[i].gate) }
+        for i in effects.indices { loosen(&effects[i].gate) }
+        keepMail(of: lost, all: false)
+        orderOutstanding()
+        for id in accountIDs { placeAll(id) }
+        submitHeld()
+    }
+
+    // MARK: Sending
+
+    mutating func send(_ body: Frame.Body) {
+        guard session != nil else { return }
+        session!.sent += 1
+        let ack = switches.contains(.acknowledgesEarly) ? peer.end : peerDurable
+        session!.told = (ownDurable, ack, executedDurable)
+        actions.append(
+            .send(
+                Frame(
+                    session: (nonce, session!.peerNonce), number: session!.sent,
+                    beat: now.monotonic, echo: session!.peerBeat, mark: ownDurable, ack: ack,
+                    executed: executedDurable, body: body)))
+    }
+
+    /// Sends what was written, and how far things are durable, as far as the peer does not know it.
+    mutating func flush() {
+        guard let session else { return }
+        if !session.outbox.isEmpty {
+            self.session!.outbox.removeAll()
+            send(.records(session.outbox))
+        } else if session.told
+            != (
+                ownDurable, switches.contains(.acknowledgesEarly) ? peer.end : peerDurable,
+                executedDurable
+            )
+        {
+            send(.status)
+        }
+    }
+}
+
+extension Merge {
+    /// Both messages are there, the first on one side and its retry on the other.
+    func isLivePair(_ first: InstanceID, _ retry: InstanceID) -> Bool {
+        func isLive(_ instance: InstanceID) -> Bool {
+            !dead.contains(instance)
+                && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
+        }
+        return isLive(first) && isLive(retry)
+    }
+}

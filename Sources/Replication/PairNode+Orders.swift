@@ -1,0 +1,360 @@
+import MailStore
+import Platform
+
+// Clients' changes and accepted mail: who orders them, where, and when (R4–R13).
+
+extension PairNode {
+    var isStandingReady: Bool { session?.isHolding ?? false }
+
+    // MARK: Clients
+
+    mutating func createAccount(_ token: UInt64, _ create: Op.CreateAccount) {
+        guard accounts[create.account] == nil, create.home == slot, !isTakingBack else {
+            reply(token, .refused(.unavailable))
+            return
+        }
+        let sequence = write(.orders(create.account, [.createAccount(create)], answers: 0, result: nil))
+        execute(own[sequence])
+        reply(token, .done)
+    }
+
+    mutating func submit(_ token: UInt64, _ id: AccountID, _ change: Change) {
+        guard let pair = accounts[id] else {
+            return reply(token, .refused(.noSuchAccount), unconditionally: true)
+        }
+        if isTakingBack {
+            held.append((token, id, change))
+            return
+        }
+        if pair.line.home != slot, isStandingReady, link != .connected {
+            if !switches.contains(.neverHolds) {
+                held.append((token, id, change))
+                return
+            }
+        }
+        if case .append(let mailbox, let messages) = change {
+            append(token, id, mailbox, messages)
+            return
+        }
+        var request = Request(
+            account: id, change: resolve(change, pair.shown), named: UIDSet(),
+            seed: randomness.next128(), wall: now.wall)
+        if case .deleteMailbox(let mailbox) = change {
+            request.named = UIDSet(pair.shown.mailbox(mailbox)?.messages.allUIDs ?? [])
+        }
+        if pair.line.home != slot, link == .connected,
+            !switches.contains(.guestOrdersConnected)
+        {
+            let sequence = write(.request(request))
+            outstanding.append((sequence, token, request))
+        } else {
+            let result = orderHere(request)
+            reply(token, result)
+        }
+    }
+
+    /// The change, naming what it means as its client saw it (R9, R23).
+    private func resolve(_ change: Change, _ shown: AccountState) -> Change {
+        guard case .expunge(let id, let uids) = change, let mailbox = shown.mailbox(id) else {
+            return change
+        }
+        var named = UIDSet()
+        mailbox.messages.visit { row in
+            if row.flags.contains(.deleted), uids?.contains(row.uid) ?? true {
+                named.appendSorted(row.uid...row.uid)
+            }
+        }
+        return .expunge(mailbox: id, uids: named)
+    }
+
+    private mutating func append(
+        _ token: UInt64, _ id: AccountID, _ mailbox: MailboxID, _ messages: [NewMessage]
+    ) {
+        guard accounts[id]!.shown.mailbox(mailbox) != nil else {
+            return reply(token, .refused(.noSuchMailbox), unconditionally: true)
+        }
+        let instances = messages.map { _ in InstanceID(rawValue: randomness.next128()) }
+        appends.append(WaitingAppend(token: token, account: id, instances: instances))
+        for (message, instance) in zip(messages, instances) {
+            let delivery = Op.Delivery(
+                instance: instance, emailID: EmailID(rawValue: instance.rawValue), account: id,
+                mailbox: mailbox, flags: message.flags, forwardPath: [])
+            let sequence = write(
+                .accept(
+                    Op.Accept(
+                        digest: message.digest, sizeOctets: message.sizeOctets,
+                        internalDate: message.internalDate, reversePath: [], receivedDigest: .zero,
+                        deliveries: [delivery]), kept: false))
+            execute(own[sequence])
+        }
+        placeOwn(instances, id)
+    }
+
+    // MARK: SMTP
+
+    mutating func deliver(_ token: UInt64, _ incoming: Incoming) {
+        guard !isTakingBack else {
+            return reply(token, .refused(.unavailable), unconditionally: true)
+        }
+        var deliveries: [Op.Delivery] = []
+        var absorbed: (instance: InstanceID, sequence: UInt64)?
+        for recipient in incoming.recipients {
+            guard let pair = accounts[recipient.account] else { continue }
+            let key = AcceptedMail.key(
+                incoming.reversePath, recipient.forwardPath, incoming.receivedDigest)
+            if !switches.contains(.keepsRetries), let first = known(key) {
+                absorbed = first
+                continue
+            }
+            let instance = InstanceID(rawValue: randomness.next128())
+            deliveries.append(
+                Op.Delivery(
+                    instance: instance, emailID: EmailID(rawValue: instance.rawValue),
+                    account: recipient.account, mailbox: pair.line.inboxID, flags: .none,
+                    forwardPath: recipient.forwardPath))
+        }
+        guard let first = deliveries.first else {
+            if let absorbed {
+                replyToRetry(token, of: absorbed)
+            } else {
+                reply(token, .refused(.noSuchAccount), unconditionally: true)
+            }
+            return
+        }
+        let accept = Op.Accept(
+            digest: incoming.digest, sizeOctets: incoming.sizeOctets, internalDate: now.wall,
+            reversePath: incoming.reversePath, receivedDigest: incoming.receivedDigest,
+            deliveries: deliveries)
+        let sequence = write(.accept(accept, kept: false))
+        execute(own[sequence])
+        reply(token, .accepted(first.instance))
+        for delivery in deliveries {
+            effects.append((gate(for: own[sequence]), delivery.instance))
+            placeOwn([delivery.instance], delivery.account)
+        }
+    }
+
+    /// The message of which another with this key is a retry, and, if it is the peer's, where in its
+    /// stream it is. Mail that is not executed yet counts: should the peer lose it, it is kept.
+    private func known(_ key: SHA256Digest) -> (instance: InstanceID, sequence: UInt64)? {
+        if let first = accepted.retried(key, switches) {
+            let entry = accepted[first]!
+            return (first, entry.origin == slot ? 0 : entry.sequence)
+        }
+        for record in peer.records[Int(executed)...] {
+            guard case .accept(let op, _) = record.entry else { continue }
+            for delivery in op.deliveries where AcceptedMail.key(op, delivery) == key {
+                return (delivery.instance, record.sequence)
+            }
+        }
+        return nil
+    }
+
+    /// The message is here already: the answer waits for what its own waited for.
+    private mutating func replyToRetry(
+        _ token: UInt64, of first: (instance: InstanceID, sequence: UInt64)
+    ) {
+        var gate = Gate(index: logCount)
+        if link == .connected {
+            gate.own = own.end
+            gate.peer = first.sequence
+        }
+        replies.append((gate, token, .accepted(first.instance)))
+    }
+
+    // MARK: Placing accepted mail
+
+    /// This node's own mail, as soon as it is accepted, where this node orders.
+    private mutating func placeOwn(_ instances: [InstanceID], _ id: AccountID) {
+        guard let pair = accounts[id] else { return }
+        if pair.line.home == slot {
+            place(instances, id)
+        } else if link == .apart || (link == .joining && !isStandingReady) {
+            ensureBranch(id)
+            place(instances, id)
+        } else if switches.contains(.guestOrdersConnected) {
+            ensureBranch(id)
+            place(instances, id)
+        }
+    }
+
+    /// Mail of the peer. While the two join, the merge places it: its node may have done so.
+    mutating func placeForPeer(_ instance: InstanceID, _ id: AccountID) {
+        guard link == .connected, accounts[id]?.line.home == slot else { return }
+        place([instance], id)
+    }
+
+    /// Everything that waits, in the order in which it came.
+    mutating func placeAll(_ id: AccountID) {
+        guard let pair = accounts[id] else { return }
+        let waiting = pair.served(at: slot).pending.values.sorted { a, b in
+            let (x, y) = (a.facts.internalDate, b.facts.internalDate)
+            return x == y ? a.facts.instance < b.facts.instance : x < y
+        }
+        guard !waiting.isEmpty else { return }
+        if pair.line.home != slot { ensureBranch(id) }
+        place(waiting.map(\.facts.instance), id)
+    }
+
+    private mutating func place(_ instances: [InstanceID], _ id: AccountID) {
+        var orderer = Orderer(slot: slot, limits: configuration.limits)
+        orderer.waitsForUnknownMailboxes = !switches.contains(.unknownMailboxIsGone)
+        orderer.sharesBlocks = switches.contains(.sharesBlocks)
+        prepareEpoch(id)
+        let state = accounts[id]!.served(at: slot)
+        guard
+            let assign = try? orderer.assign(instances, in: state, at: now.wall),
+            !assign.items.isEmpty
+        else { return }
+        let sequence = write(.orders(id, [.assign(assign)], answers: 0, result: nil))
+        execute(own[sequence])
+    }
+
+    // MARK: Ordering
+
+    /// Orders a change on this node's line or branch and writes it.
+    private mutating func orderHere(
+        _ request: Request, answering: UInt64 = 0
+    ) -> ChangeResult {
+        let id = request.account
+        let isHome = accounts[id]!.line.home == slot
+        if !isHome { ensureBranch(id) }
+        var orderer = Orderer(slot: slot, limits: configuration.limits)
+        orderer.sharesBlocks = switches.contains(.sharesBlocks)
+        orderer.sharesValidities = switches.contains(.sharesValidities)
+        if !switches.contains(.choosesIdentifiersAnew) { orderer.seed = request.seed }
+        prepareEpoch(id)
+        let (ops, result) =
+            isHome
+            ? Self.order(request, on: &accounts[id]!.line, orderer, &randomness, switches)
+            : Self.order(request, on: &accounts[id]!.branch!, orderer, &randomness, switches)
+        if !ops.isEmpty || answering > 0 {
+            let sequence = write(
+                .orders(id, ops, answers: answering, result: answering > 0 ? result : nil))
+            execute(own[sequence], isApplied: true)
+        }
+        return result
+    }
+
+    private static func order<R: Randomness>(
+        _ request: Request, on state: inout AccountState, _ orderer: Orderer,
+        _ randomness: inout R, _ switches: RuleSwitches
+    ) -> ([Op], ChangeResult) {
+        if case .deleteMailbox(let id) = request.change, !switches.contains(.deletesUnnamed) {
+            do throws(Refusal) {
+                let ops = try orderer.delete(
+                    state, id, naming: request.named, at: request.wall, &randomness)
+                for op in ops { state.apply(op) }
+                return (ops, .done)
+            } catch {
+                return ([], .refused(error))
+            }
+        }
+        return orderer.order(
+            request.change, on: &state, at: request.wall, randomness: &randomness)
+    }
+
+    /// Home orders what a guest's client asked for. Only while connected: else the guest has done it.
+    mutating func orderRequest(_ request: Request, _ sequence: UInt64) {
+        guard link == .connected, accounts[request.account]?.line.home == slot else { return }
+        _ = orderHere(request, answering: sequence)
+    }
+
+    /// Home's answer to a request has come, with its effect.
+    mutating func answer(_ sequence: UInt64, _ result: ChangeResult?) {
+        guard let i = outstanding.firstIndex(where: { $0.sequence == sequence }) else { return }
+        replies.append((Gate(index: logCount), outstanding[i].token, result ?? .done))
+        outstanding.remove(at: i)
+    }
+
+    /// What home did not get to order, the guest orders on its branch: with the same identifiers, so
+    /// that it is done once if home did it all the same (R9, R10).
+    mutating func orderOutstanding() {
+        let waiting = outstanding
+        outstanding.removeAll()
+        for entry in waiting where accounts[entry.request.account] != nil {
+            reply(entry.token, orderHere(entry.request))
+        }
+    }
+
+    mutating func submitHeld() {
+        let waiting = held
+        held.removeAll()
+        for entry in waiting { submit(entry.token, entry.account, entry.change) }
+    }
+
+    /// The guest's way on from what it last executed of home's line (R17).
+    mutating func ensureBranch(_ id: AccountID) {
+        guard accounts[id]!.branch == nil else { return }
+        let sequence = write(.branch(id, base: executed, state: nil))
+        execute(own[sequence])
+    }
+
+    /// An epoch of this node's own above every one it knows of, unless it is using one (R13).
+    private mutating func prepareEpoch(_ id: AccountID) {
+        guard let pair = accounts[id] else { return }
+        let isHome = pair.line.home == slot
+        var state = isHome ? pair.line : pair.branch ?? pair.line
+        let used = state.epoch
+        let highest = max(used, pair.line.epoch, pair.branch?.epoch ?? 0)
+        if pair.openedEpoch == highest { return }
+        if pair.openedEpoch != nil, switches.contains(.staysInEpoch) { return }
+        if switches.contains(.sharesEpochs) { return }
+        let new = Epochs.next(after: highest, for: slot)
+        accounts[id]!.openedEpoch = new
+        state.openEpoch(new)
+        if isHome {
+            accounts[id]!.line.openEpoch(new)
+        } else {
+            accounts[id]!.branch?.openEpoch(new)
+        }
+    }
+
+    // MARK: Answers
+
+    /// Answers when everything written so far is durable: here, and connected on the peer too (R4).
+    mutating func reply(_ token: UInt64, _ result: ChangeResult, unconditionally: Bool = false) {
+        var gate = Gate(index: unconditionally ? 0 : logCount)
+        if link == .connected, !unconditionally, !switches.contains(.answersAlone) {
+            gate.own = own.end
+        }
+        replies.append((gate, token, result))
+    }
+
+    /// Messages that wait for their places, and have got them (R10).
+    mutating func notePlaces(_ id: AccountID, _ ops: [Op]) {
+        guard !appends.isEmpty else { return }
+        let served = accounts[id]!.served(at: slot)
+        for op in ops {
+            guard case .assign(let assign) = op else { continue }
+            for item in assign.items {
+                for i in appends.indices where appends[i].instances.contains(item.instance) {
+                    guard let mailbox = served.mailbox(item.mailbox),
+                        mailbox.messages.position(ofUID: item.uid) != nil
+                    else { continue }
+                    appends[i].placed[item.instance] = (
+                        item.mailbox, mailbox.uidValidity, item.uid
+                    )
+                }
+            }
+        }
+        for i in appends.indices where appends[i].account == id { settle(i) }
+        appends.removeAll { $0.instances.isEmpty }
+    }
+
+    /// Answers an APPEND if none of its messages waits any more.
+    mutating func settle(_ i: Int) {
+        let append = appends[i]
+        let pending = accounts[append.account]!.served(at: slot).pending
+        guard !append.instances.contains(where: { pending[$0] != nil }) else { return }
+        let places = append.instances.compactMap { append.placed[$0] }
+        var result = ChangeResult.done
+        if let first = places.first, places.count == append.instances.count,
+            places.allSatisfy({ $0.mailbox == first.mailbox && $0.validity == first.validity })
+        {
+            result = .appended(first.validity, uids: places.map(\.uid))
+        }
+        reply(append.token, result)
+        appends[i].instances.removeAll()
+    }
+}

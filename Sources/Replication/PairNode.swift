@@ -1,0 +1,288 @@
+import MailStore
+import Platform
+
+/// One node of a pair: every change of its accounts, its half of the conversation with the peer, and
+/// what may be shown and answered when. An event in, actions out; no I/O, no ambient time.
+///
+/// Who drives it appends the records it names to the journal in their order, syncs, reports how far
+/// they are durable, and carries the frames. After a crash it makes the node anew from the journal.
+public struct PairNode: Sendable {
+    public struct Configuration: Sendable {
+        public var slot: Slot
+        public var cluster: UInt64
+        /// 1 for the first machine in the slot; a replaced one has the next.
+        public var generation: UInt32 = 1
+        /// Of the machine in the other slot.
+        public var peerGeneration: UInt32 = 1
+        public var limits = AccountLimits()
+        /// A session ends when this long nothing came that answers something recent (R1).
+        public var deadline = Duration.seconds(5)
+        /// A guest that joins holds its clients' changes for so long at most (R3).
+        public var holdMax = Duration.seconds(5)
+        package var switches: RuleSwitches = []
+
+        public init(slot: Slot, cluster: UInt64) {
+            self.slot = slot
+            self.cluster = cluster
+        }
+    }
+
+    public enum Event: Sendable {
+        /// A client's change at this node; the token comes back with the reply.
+        case submit(token: UInt64, AccountID, Change)
+        case deliver(token: UInt64, Incoming)
+        /// The sender of this message showed that it saw our `250` (R7).
+        case acknowledged(InstanceID)
+        case createAccount(token: UInt64, Op.CreateAccount)
+        /// So many records of this incarnation's journal, recovered ones included, are durable.
+        case durable(Int)
+        case frame(Frame)
+        case tick
+    }
+
+    public enum Action: Sendable {
+        case append(LogRecord)
+        case send(Frame)
+        case reply(token: UInt64, ChangeResult)
+        /// The side effects of an accepted message are due: once, here (R28).
+        case effects(InstanceID)
+        case alarm(Alarm)
+    }
+
+    public enum Alarm: Hashable, Sendable {
+        /// The peer is of another cluster, slot or generation, or is a copy of this node (R15).
+        case refusedPeer(String)
+        /// Both nodes hold the same streams, yet not the same state (R27).
+        case statesDiffer
+        /// The peer lost what it had called durable; it gets it back (R16).
+        case peerLostRecords(UInt64)
+        /// The peer lost records and went on without them (R16).
+        case peerDiverged
+    }
+
+    /// A message from SMTP, as it is to be stored.
+    public struct Incoming: Sendable {
+        public var digest: SHA256Digest
+        public var sizeOctets: UInt32
+        public var reversePath: [UInt8]
+        public var receivedDigest: SHA256Digest
+        public var recipients: [(account: AccountID, forwardPath: [UInt8])]
+
+        public init(
+            digest: SHA256Digest, sizeOctets: UInt32, reversePath: [UInt8],
+            receivedDigest: SHA256Digest, recipients: [(account: AccountID, forwardPath: [UInt8])]
+        ) {
+            self.digest = digest
+            self.sizeOctets = sizeOctets
+            self.reversePath = reversePath
+            self.receivedDigest = receivedDigest
+            self.recipients = recipients
+        }
+    }
+
+    public enum Link: Hashable, Sendable {
+        case apart
+        case joining
+        case connected
+    }
+
+    public let configuration: Configuration
+    let switches: RuleSwitches
+    let incarnation: UInt64
+    var randomness: any Randomness & Sendable
+    public internal(set) var link = Link.apart
+    var clock = HybridTime.zero
+    var now = Now(
+        wall: Instant(secondsSinceEpoch: 0), monotonic: MonotonicTime(nanoseconds: 0))
+
+    // The journal, as far as it matters here.
+    var own = StreamState()
+    var peer = StreamState()
+    /// What is in the journal of both streams, in its order.
+    var order: [(isOwn: Bool, sequence: UInt64)] = []
+    var logCount = 0
+    var durableCount = 0
+    /// Not yet durable: position in the journal, and what of the streams it holds.
+    var unsynced: [(index: Int, own: UInt64, peer: UInt64, executed: UInt64)] = []
+    var ownDurable: UInt64 = 0
+    var peerDurable: UInt64 = 0
+    var executedDurable: UInt64 = 0
+    /// The peer's stream is executed up to here; the journal says so.
+    var executed: UInt64 = 0
+    /// The peer has so much of this node's stream durable, and has executed so much of it.
+    var acknowledgedByPeer: UInt64 = 0
+    var executedByPeer: UInt64 = 0
+    var apartIndex = 0
+    var lastLinkNote = Link.apart
+
+    var accounts: [AccountID: AccountPair] = [:]
+    var accepted = AcceptedMail()
+    var replies: [(gate: Gate, token: UInt64, result: ChangeResult)] = []
+    var effects: [(gate: Gate, instance: InstanceID)] = []
+    var outstanding: [(sequence: UInt64, token: UInt64, request: Request)] = []
+    var held: [(token: UInt64, account: AccountID, change: Change)] = []
+    var appends: [WaitingAppend] = []
+    var session: Session?
+    var nonce: UInt64
+    var heardNonce: UInt64 = 0
+    var hasStarted = false
+    var actions: [Action] = []
+
+    /// An APPEND whose messages wait for their places (R10).
+    struct WaitingAppend: Sendable {
+        var token: UInt64
+        var account: AccountID
+        var instances: [InstanceID]
+        var placed: [InstanceID: (mailbox: MailboxID, validity: UIDValidity, uid: UInt32)] = [:]
+    }
+
+    /// Makes the node from its journal. `hasPeer` nodes without one never wait for anybody.
+    public init(
+        _ configuration: Configuration, incarnation: UInt64, journal: [LogRecord],
+        randomness: any Randomness & Sendable
+    ) {
+        self.configuration = configuration
+        self.switches = configuration.switches
+        self.incarnation = incarnation
+        self.randomness = randomness
+        nonce = 0
+        nonce = self.randomness.next64() | 1
+        for record in journal { replay(record) }
+        logCount = journal.count
+        durableCount = logCount
+        unsynced.removeAll()
+        actions.removeAll()
+        (ownDurable, peerDurable, executedDurable) = (own.end, peer.end, executed)
+        for id in accounts.keys {
+            accounts[id]!.waiting.removeAll()
+            accounts[id]!.shown = accounts[id]!.served(at: slot)
+        }
+    }
+
+    var slot: Slot { configuration.slot }
+
+    // MARK: Reading
+
+    /// What clients of this node are to see of the account.
+    public func visible(_ id: AccountID) -> AccountState? { accounts[id]?.shown }
+
+    public var accountIDs: [AccountID] { accounts.keys.sorted() }
+
+    /// What the node knows of the account, shown or not: for checks.
+    package func served(_ id: AccountID) -> AccountState? { accounts[id]?.served(at: slot) }
+
+    /// Nothing waits: no change, no merge, no frame on its way.
+    package var isSettled: Bool {
+        link == .connected && outstanding.isEmpty && held.isEmpty && replies.isEmpty
+            && acknowledgedByPeer == own.end && executed == peer.end && executedByPeer == own.end
+            && accounts.values.allSatisfy { $0.waiting.isEmpty && $0.line.pending.isEmpty }
+    }
+
+    // MARK: Steps
+
+    public mutating func step(_ event: Event, now: Now) -> [Action] {
+        self.now = now
+        start()
+        switch event {
+        case .submit(let token, let account, let change): submit(token, account, change)
+        case .deliver(let token, let incoming): deliver(token, incoming)
+        case .acknowledged(let instance):
+            guard accepted.acknowledge(instance) else { break }
+            write(.acknowledged([instance]))
+        case .createAccount(let token, let create): createAccount(token, create)
+        case .durable(let count): becameDurable(count)
+        case .frame(let frame): receive(frame)
+        case .tick: tick()
+        }
+        show()
+        flush()
+        defer { actions.removeAll(keepingCapacity: true) }
+        return actions
+    }
+
+    /// What a start does before anything else: the session that the last incarnation may have had is
+    /// over (R2), and blocks that it used while apart are left alone (R12).
+    private mutating func start() {
+        guard !hasStarted else { return }
+        hasStarted = true
+        if lastLinkNote == .apart, !switches.contains(.keepsBlockAfterCrash) {
+            for id in accounts.keys {
+                accounts[id]!.line.closeBlocks()
+                accounts[id]!.branch?.closeBlocks()
+            }
+        }
+        goApart()
+    }
+
+    // MARK: The journal
+
+    /// Writes the next record of this node's stream.
+    @discardableResult
+    mutating func write(_ entry: Entry) -> UInt64 {
+        clock = clock.next(at: now.wall)
+        let sequence = own.end + 1
+        let record = LogRecord(
+            origin: slot, incarnation: incarnation, sequence: sequence,
+            chain: StreamState.chain(own.chain, incarnation, sequence), clock: clock, entry: entry)
+        own.append(record)
+        order.append((true, sequence))
+        log(record, own: sequence)
+        session?.outbox.append(record)
+        return sequence
+    }
+
+    /// Writes a note of this node alone.
+    mutating func note(_ entry: Entry, executed: UInt64? = nil) {
+        log(
+            LogRecord(
+                origin: nil, incarnation: incarnation, sequence: 0, chain: 0, clock: clock,
+                entry: entry), executed: executed)
+    }
+
+    mutating func log(
+        _ record: LogRecord, own: UInt64 = 0, peer: UInt64 = 0, executed: UInt64? = nil
+    ) {
+        logCount += 1
+        unsynced.append((logCount, own, peer, executed ?? 0))
+        actions.append(.append(record))
+    }
+
+    private mutating func becameDurable(_ count: Int) {
+        guard count > durableCount else { return }
+        durableCount = count
+        var done = 0
+        for entry in unsynced {
+            guard entry.index <= count else { break }
+            if entry.own > 0 { ownDurable = entry.own }
+            // The peer's stream may have been cut back meanwhile.
+            if entry.peer > 0, entry.peer <= peer.end { peerDurable = entry.peer }
+            executedDurable = min(max(entry.executed, executedDurable), executed)
+            done += 1
+        }
+        unsynced.removeFirst(done)
+    }
+
+    /// Executes a record from the journal as it was executed before.
+    private mutating func replay(_ record: LogRecord) {
+        clock = max(clock, record.clock)
+        switch record.origin {
+        case slot:
+            own.append(record)
+            order.append((true, record.sequence))
+            execute(record)
+        case nil:
+            switch record.entry {
+            case .mark(let mark): executePeer(upTo: mark)
+            case .apart:
+                lastLinkNote = .apart
+                cutPeer(to: executed)
+            case .connected: lastLinkNote = .connected
+            case .diverged(let common): _ = noteDivergence(common)
+            default: break
+            }
+        default:
+            peer.append(record)
+            order.append((false, record.sequence))
+        }
+    }
+}

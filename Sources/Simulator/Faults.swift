@@ -1,0 +1,121 @@
+import MailStore
+import Platform
+import Replication
+
+// What breaks.
+
+extension World {
+    /// Breaks something, perhaps; true if it did.
+    mutating func fault() -> Bool {
+        if chance(mood.cut) { return cut() }
+        if chance(mood.crash) { return crash() }
+        if chance(1) { return replay() }
+        if chance(1) {
+            let i = Int(random.below(2))
+            hosts[i].clockOffset = Int64(random.below(200)) * 1_000_000_000 - 100_000_000_000
+            count("fault clock jump")
+            return true
+        }
+        if mood.lies, chance(2) { return lie() }
+        if mood.rollback, chance(1) { return rollBack() }
+        return false
+    }
+
+    private mutating func cut() -> Bool {
+        if isCut != [false, false] {
+            isCut = [false, false]
+            note("links are whole")
+            return true
+        }
+        switch random.below(4) {
+        case 0: isCut[0] = true
+        case 1: isCut[1] = true
+        default: isCut = [true, true]
+        }
+        count(isCut == [true, true] ? "fault cut" : "fault one-way cut")
+        note("cut \(isCut)")
+        let length = mood.flap ? milliseconds(100...2000) : milliseconds(500...12_000)
+        queue.add(.heal, at: now + length)
+        return true
+    }
+
+    private mutating func crash() -> Bool {
+        let i = Int(random.below(2))
+        guard hosts[i].node != nil else { return false }
+        count("fault crash")
+        stop(i)
+        let safe = hosts[i].safe
+        let lost = hosts[i].journal.count - safe
+        let kept = safe + Int(random.below(UInt64(lost) + 1))
+        if kept < hosts[i].journal.count { count("fault lost tail") }
+        if safe < hosts[i].durable {
+            count("fault lost what was synced")
+            isDishonest = true
+        }
+        hosts[i].journal.removeSubrange(kept...)
+        note("crash \(i), \(kept) records are left of \(safe + lost)")
+        queue.add(.restart(i), at: now + (chance(50) ? milliseconds(10...300) : milliseconds(300...15_000)))
+        forgive()
+        return true
+    }
+
+    private mutating func stop(_ i: Int) {
+        hosts[i].node = nil
+        hosts[i].isSyncing = false
+        for token in hosts[i].tokens { ledger.waiting[token] = nil }
+        hosts[i].tokens = []
+    }
+
+    /// A frame of long ago comes once more.
+    private mutating func replay() -> Bool {
+        guard let old = pick(oldFrames), hosts[old.to].node != nil else { return false }
+        count("fault frame replayed")
+        note("an old frame comes to \(old.to)")
+        step(old.to, .frame(old.frame))
+        return true
+    }
+
+    private mutating func lie() -> Bool {
+        let i = Int(random.below(2))
+        guard !hosts[1 - i].isLying, hosts[1 - i].node != nil, !isDishonest else { return false }
+        hosts[i].isLying.toggle()
+        if !hosts[i].isLying { hosts[i].safe = hosts[i].durable }
+        count("fault lying disk")
+        return true
+    }
+
+    /// The disk is as it was some time ago.
+    private mutating func rollBack() -> Bool {
+        let i = Int(random.below(2))
+        guard !isDishonest, hosts[1 - i].node != nil, hosts[i].journal.count > 3 else { return false }
+        count("fault rollback")
+        isDishonest = true
+        stop(i)
+        let wipes = chance(20)
+        let kept = wipes ? 0 : Int(random.below(UInt64(hosts[i].journal.count)))
+        note("roll back \(i) to \(kept) records of \(hosts[i].journal.count)")
+        hosts[i].journal.removeSubrange(kept...)
+        if wipes { count("fault wiped disk") }
+        queue.add(.restart(i), at: now + milliseconds(10...5000))
+        forgive()
+        return true
+    }
+
+    /// Mail that no disk holds any more is lost; every other must turn up.
+    private mutating func forgive() {
+        guard isDishonest else { return }
+        var held: Set<InstanceID> = []
+        for host in hosts {
+            for record in host.journal {
+                if case .accept(let op, _) = record.entry {
+                    for delivery in op.deliveries { held.insert(delivery.instance) }
+                }
+            }
+        }
+        for mail in ledger.mails where mail.state == .answered {
+            if let instance = mail.instance, held.contains(instance) { continue }
+            ledger.excused[mail.digest, default: 0] += 1
+        }
+        ledger.flagged.removeAll()
+    }
+}

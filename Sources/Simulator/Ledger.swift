@@ -1,0 +1,51 @@
+import MailStore
+import Platform
+
+/// What the world knows that a mail system has promised: the oracles judge by it.
+struct Ledger {
+    struct Mail {
+        enum State {
+            case sending
+            case answered
+            case givenUp
+        }
+
+        var digest: SHA256Digest
+        var account: AccountID
+        var sender: [UInt8]
+        var state = State.sending
+        var attempts = 0
+        var token: UInt64 = 0
+        var instance: InstanceID?
+        /// The node that knows that its `250` was seen.
+        var seenBy: Int?
+    }
+
+    struct Place: Hashable {
+        var mailbox: MailboxID
+        var validity: UIDValidity
+        var uid: UInt32
+    }
+
+    /// What a client asked for and waits for.
+    enum Waiting {
+        case mail(Int)
+        case append(Int)
+        case flag(mailbox: MailboxID, [InstanceID])
+        case expunge
+        case other
+    }
+
+    var mails: [Mail] = []
+    var waiting: [UInt64: Waiting] = [:]
+    /// Every message that a client saw, by its place.
+    var places: [Place: InstanceID] = [:]
+    /// By digest: how many messages may be gone, and how many may be there besides the mails.
+    var excused: [SHA256Digest: Int] = [:]
+    var copies: [SHA256Digest: Int] = [:]
+    /// What was answered as expunged, and as flagged.
+    var expunged: Set<InstanceID> = []
+    var flagged: Set<InstanceID> = []
+    var effects: [InstanceID: Int] = [:]
+    var healedAt: Int64 = 0
+}

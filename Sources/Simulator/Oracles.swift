@@ -1,0 +1,154 @@
+import MailStore
+import Platform
+import Replication
+
+// What must hold when everything is whole again.
+
+extension World {
+    mutating func checkEnd() {
+        for id in accounts {
+            guard let a = hosts[0].node!.visible(id), let b = hosts[1].node!.visible(id) else {
+                if hosts[0].node!.visible(id) == nil, hosts[1].node!.visible(id) == nil {
+                    if !isDishonest { fail("R29: account \(id.rawValue) is lost") }
+                    continue
+                }
+                fail("R27: account \(id.rawValue) is on one node only")
+                continue
+            }
+            if let difference = Self.difference(a, b) { fail("R27: states differ: \(difference)") }
+            checkNames(a)
+            checkMail(a)
+        }
+        for i in clients.indices where failure == nil {
+            for node in [clients[i].node, 1 - clients[i].node] {
+                clients[i].node = node
+                sync(i)
+            }
+        }
+        for i in 0...1 where failure == nil { checkRebuilt(i) }
+    }
+
+    /// What a client of either node could tell apart.
+    static func difference(_ a: AccountState, _ b: AccountState) -> String? {
+        if a.mailboxes.map(\.id) != b.mailboxes.map(\.id) {
+            return "mailboxes \(a.mailboxes.map(\.name)) and \(b.mailboxes.map(\.name))"
+        }
+        if a.subscriptions != b.subscriptions { return "subscriptions" }
+        for (x, y) in zip(a.mailboxes, b.mailboxes) {
+            if x.name != y.name { return "names \(x.name) and \(y.name)" }
+            if x.uidValidity != y.uidValidity { return "UIDVALIDITY of \(x.name)" }
+            if x.uidNext != y.uidNext { return "UIDNEXT of \(x.name): \(x.uidNext), \(y.uidNext)" }
+            if x.highestModSeq != y.highestModSeq { return "HIGHESTMODSEQ of \(x.name)" }
+            if x.epochs != y.epochs { return "epochs of \(x.name)" }
+            if x.tombstones.map(\.uid) != y.tombstones.map(\.uid) { return "tombstones of \(x.name)" }
+            if x.messages.allUIDs != y.messages.allUIDs { return "UIDs of \(x.name)" }
+            for i in 0..<x.messages.count {
+                let (p, q) = (x.messages[i], y.messages[i])
+                if p.facts != q.facts { return "UID \(p.uid) of \(x.name)" }
+                if p.modSeq != q.modSeq { return "MODSEQ of UID \(p.uid) of \(x.name)" }
+                if Client.message(p, x) != Client.message(q, y) {
+                    return "flags of UID \(p.uid) of \(x.name)"
+                }
+            }
+        }
+        return nil
+    }
+
+    private mutating func checkNames(_ state: AccountState) {
+        var names: Set<String> = []
+        var validities: Set<UInt32> = []
+        for mailbox in state.mailboxes {
+            if !names.insert(mailbox.name).inserted { fail("R23: two mailboxes \(mailbox.name)") }
+            if !validities.insert(mailbox.uidValidity.rawValue).inserted {
+                fail("R25: one UIDVALIDITY twice")
+            }
+        }
+        if !state.pending.isEmpty { fail("R19: accepted mail has no place") }
+    }
+
+    private mutating func checkMail(_ state: AccountState) {
+        var live: [SHA256Digest: Int] = [:]
+        for mailbox in state.mailboxes {
+            mailbox.messages.visit { row in
+                live[row.facts.digest, default: 0] += 1
+                if !isDishonest {
+                    if ledger.expunged.contains(row.facts.instance) {
+                        fail("R18: \(row.facts.instance) was expunged and is back")
+                    }
+                    if ledger.flagged.contains(row.facts.instance), !row.flags.contains(.flagged) {
+                        fail("R21: \(row.facts.instance) lost its flag")
+                    }
+                }
+            }
+        }
+        var answered: [SHA256Digest: Int] = [:]
+        var sent: [SHA256Digest: Int] = [:]
+        for mail in ledger.mails where mail.account == state.id {
+            sent[mail.digest, default: 0] += 1
+            if mail.state == .answered { answered[mail.digest, default: 0] += 1 }
+        }
+        for (digest, count) in sent.sorted(by: { $0.key < $1.key }) {
+            let least = (answered[digest] ?? 0) - (ledger.excused[digest] ?? 0)
+            let most = count + (ledger.copies[digest] ?? 0)
+            let found = live[digest] ?? 0
+            if found < least {
+                fail("R4: answered mail \(digest.words.0) is lost: \(found) of \(least)")
+            }
+            if found > most {
+                fail("R7: mail \(digest.words.0) is there \(found) times, explained are \(most)")
+            }
+        }
+    }
+
+    /// What the journal says is what the node knows.
+    private mutating func checkRebuilt(_ i: Int) {
+        var configuration = PairNode.Configuration(slot: Slot(rawValue: UInt8(i))!, cluster: 7)
+        configuration.switches = options.switches
+        let again = PairNode(
+            configuration, incarnation: 1, journal: hosts[i].journal,
+            randomness: SeededRandomness(seed: 1))
+        for id in accounts {
+            guard let a = hosts[i].node!.served(id), let b = again.served(id) else { continue }
+            if let difference = Self.difference(a, b) {
+                fail("R2: node \(i) rebuilt from its journal differs: \(difference)")
+            }
+        }
+    }
+
+    func describe(_ record: LogRecord) -> String {
+        let name = record.origin.map { "\($0)\(record.sequence)" } ?? "note"
+        switch record.entry {
+        case .accept(let op, let kept):
+            let ids = op.deliveries.map { $0.instance.description.prefix(6) }
+            return "\(name) accept \(op.digest.words.0) \(ids)\(kept ? " kept" : "")"
+        case .orders(let account, let ops, let answers, _):
+            return "\(name) orders \(account.rawValue) answers \(answers): \(ops.map(brief))"
+        case .request(let request): return "\(name) request \(request.account.rawValue)"
+        case .branch(let account, let base, let state):
+            return "\(name) branch \(account.rawValue) at \(base)\(state == nil ? "" : " with state")"
+        case .merge(let op, let covers):
+            return "\(name) merge \(op.account.rawValue) covers \(covers) epoch \(op.epoch): "
+                + "\(op.mailboxes.map { "\($0.name)/\($0.uidValidity.rawValue) +\($0.additions.map(\.uid)) ~\($0.restamped.map(\.uid)) -\($0.tombstones.map(\.uid))" }) gone \(op.deletedMailboxes.count)"
+        case .line(let state): return "\(name) line \(state.id.rawValue)"
+        case .acknowledged: return "\(name) acknowledged"
+        case .mark(let mark): return "mark \(mark)"
+        case .apart: return "apart"
+        case .connected: return "connected"
+        case .diverged(let common): return "diverged after \(common)"
+        }
+    }
+
+    private func brief(_ op: Op) -> String {
+        switch op {
+        case .assign(let op):
+            "assign \(op.items.map { "\($0.instance.description.prefix(6))→\($0.uid)" })"
+        case .setFlags(let op): "flags \(op.uids.ranges) \(op.modSeq.epoch).\(op.modSeq.counter)"
+        case .expunge(let op): "expunge \(op.uids.ranges)"
+        case .copy(let op): "copy \(op.items.map { "\($0.sourceUID)→\($0.uid)" }) move \(op.isMove)"
+        case .createMailbox(let op): "create \(op.name)/\(op.uidValidity.rawValue)"
+        case .deleteMailbox: "delete"
+        case .renameMailboxes(let op): "rename \(op.items.map(\.name))"
+        default: "other"
+        }
+    }
+}

@@ -1,0 +1,248 @@
+import MailStore
+import Platform
+import Replication
+
+// What people and programs do to the pair.
+
+extension World {
+    mutating func setUp() {
+        mood.cut = pick([0, 2, 4, 8]) ?? 2
+        mood.crash = pick([0, 1, 2, 4]) ?? 1
+        mood.flap = chance(15)
+        mood.loss = pick([0, 0, 0, 1]) ?? 0
+        mood.lies = chance(8)
+        mood.rollback = chance(10)
+        mood.structure = pick([2, 10, 30]) ?? 10
+        mood.slowDisk = chance(30)
+        for i in 0...1 { start(i) }
+        for number in 0..<3 {
+            let home = number % 2
+            let id = AccountID(rawValue: UInt128(number + 1))
+            let op = Accounts.creating(
+                id, home: Slot(rawValue: UInt8(home))!, addresses: ["u\(number)@example.test"],
+                quotaOctets: nil, at: clock(home).wall)
+            step(home, .createAccount(token: token(.other, home), op))
+            accounts.append(id)
+        }
+        for number in 0..<6 {
+            clients.append(
+                Client(
+                    account: accounts[number % accounts.count],
+                    kind: Client.Kind.allCases[Int(random.below(3))], hops: chance(60),
+                    node: Int(random.below(2))))
+        }
+        queue.add(.work, at: now + milliseconds(500...1500))
+    }
+
+    mutating func token(_ waiting: Ledger.Waiting, _ node: Int) -> UInt64 {
+        nextToken += 1
+        ledger.waiting[nextToken] = waiting
+        hosts[node].tokens.insert(nextToken)
+        return nextToken
+    }
+
+    mutating func work() {
+        if fault() { return }
+        switch random.below(100) {
+        case 0..<30: send()
+        case 30..<75: change()
+        default:
+            let i = Int(random.below(UInt64(clients.count)))
+            if clients[i].hops, chance(50) { clients[i].node = 1 - clients[i].node }
+            sync(i)
+        }
+    }
+
+    // MARK: Senders
+
+    private mutating func send() {
+        let account = pick(accounts)!
+        // A monitor sends the same bytes again, once the first were acknowledged.
+        if chance(10), let first = ledger.mails.indices.last(where: { ledger.mails[$0].seenBy != nil }),
+            let node = ledger.mails[first].seenBy, !isDishonest, hosts[node].node != nil,
+            hosts[node].durable == hosts[node].journal.count
+        {
+            var mail = ledger.mails[first]
+            mail.state = .sending
+            mail.attempts = 0
+            mail.instance = nil
+            ledger.mails[first].seenBy = nil
+            mail.seenBy = nil
+            ledger.mails.append(mail)
+            count("R7 equal mail")
+            attempt(ledger.mails.count - 1, at: node)
+            return
+        }
+        let number = UInt64(ledger.mails.count + 1)
+        let digest = SHA256Digest(words: (number, 1, 0, 0))
+        ledger.mails.append(.init(digest: digest, account: account, sender: [UInt8(number & 63)]))
+        attempt(ledger.mails.count - 1)
+    }
+
+    mutating func attempt(_ mail: Int, at fixed: Int? = nil) {
+        guard ledger.mails[mail].state == .sending else { return }
+        ledger.mails[mail].attempts += 1
+        let node = fixed ?? Int(random.below(2))
+        let entry = ledger.mails[mail]
+        queue.add(.retry(mail), at: now + milliseconds(3000...9000))
+        guard hosts[node].node != nil else { return }
+        if entry.attempts > 1 { count("R7 retry") }
+        note("mail \(mail) to node \(node), attempt \(entry.attempts)")
+        let token = token(.mail(mail), node)
+        ledger.mails[mail].token = token
+        step(
+            node,
+            .deliver(
+                token: token,
+                .init(
+                    digest: entry.digest, sizeOctets: 1000, reversePath: entry.sender,
+                    receivedDigest: entry.digest,
+                    recipients: [(entry.account, [1])])))
+    }
+
+    mutating func replied(_ token: UInt64, _ result: ChangeResult, at node: Int) {
+        // Whoever asked a node that died has not heard the answer.
+        guard hosts[node].tokens.contains(token), let waiting = ledger.waiting[token] else { return }
+        ledger.waiting[token] = nil
+        switch (waiting, result) {
+        case (.mail(let mail), .accepted(let instance)):
+            note("mail \(mail) is answered by \(node): \(instance)")
+            // The connection may have gone before the sender read the 250.
+            guard ledger.mails[mail].token == token, ledger.mails[mail].state == .sending,
+                !chance(12)
+            else { return count("R7 answer lost") }
+            ledger.mails[mail].state = .answered
+            ledger.mails[mail].instance = instance
+            queue.add(.seen(mail: mail, node: node, instance), at: now + milliseconds(1...40))
+        case (.append(let mail), .appended), (.append(let mail), .done):
+            ledger.mails[mail].state = .answered
+        case (.append(let mail), _):
+            ledger.mails[mail].state = .givenUp
+        case (.flag(_, let instances), .flagsSet(let modified, _)):
+            if modified.isEmpty { ledger.flagged.formUnion(instances) }
+        default: break
+        }
+    }
+
+    mutating func seen(_ mail: Int, _ node: Int, _ instance: InstanceID) {
+        guard hosts[node].node != nil else { return }
+        step(node, .acknowledged(instance))
+        ledger.mails[mail].seenBy = node
+    }
+
+    // MARK: Clients' changes
+
+    private mutating func change() {
+        let i = Int(random.below(UInt64(clients.count)))
+        let client = clients[i]
+        guard let node = hosts[client.node].node, let state = node.visible(client.account),
+            let mailbox = pick(state.mailboxes.filter { !$0.messages.isEmpty } + [state.mailbox(state.inboxID)!])
+        else { return }
+        let roll = random.below(100)
+        if roll < mood.structure { return changeMailboxes(client, state) }
+        var uids: [UInt32] = []
+        for uid in mailbox.messages.allUIDs where chance(30) { uids.append(uid) }
+        if roll < 70, uids.isEmpty { return }
+        switch roll % 10 {
+        case 0...4: store(client, mailbox, uids)
+        case 5: expunge(client, mailbox)
+        case 6: copy(client, state, mailbox, uids, isMove: false)
+        case 7, 8: copy(client, state, mailbox, uids, isMove: true)
+        default: append(client, state)
+        }
+    }
+
+    private mutating func store(_ client: Client, _ mailbox: Mailbox, _ uids: [UInt32]) {
+        let kinds: [(FlagChange, NamedFlags)] = [
+            (.add, NamedFlags(system: .flagged)), (.add, NamedFlags(system: .seen)),
+            (.remove, NamedFlags(system: .seen)), (.add, NamedFlags(system: .deleted)),
+            (.add, NamedFlags(keywords: [Keyword("$Work")])),
+            (.remove, NamedFlags(keywords: [Keyword("$Work")])),
+        ]
+        let (kind, flags) = pick(kinds)!
+        let isLasting = flags.system == .flagged
+        let instances = uids.compactMap { uid in
+            mailbox.messages.position(ofUID: uid).map { mailbox.messages[$0].facts.instance }
+        }
+        submit(
+            client, isLasting ? .flag(mailbox: mailbox.id, instances) : .other,
+            .setFlags(
+                mailbox: mailbox.id, uids: UIDSet(uids), change: kind, flags: flags,
+                unchangedSince: nil))
+    }
+
+    private mutating func expunge(_ client: Client, _ mailbox: Mailbox) {
+        var named: [InstanceID] = []
+        mailbox.messages.visit { row in
+            if row.flags.contains(.deleted) {
+                ledger.excused[row.facts.digest, default: 0] += 1
+                named.append(row.facts.instance)
+            }
+        }
+        guard !named.isEmpty else { return }
+        count("R18 expunge")
+        submit(client, .expunge, .expunge(mailbox: mailbox.id, uids: nil))
+    }
+
+    private mutating func copy(
+        _ client: Client, _ state: AccountState, _ mailbox: Mailbox, _ uids: [UInt32], isMove: Bool
+    ) {
+        guard !uids.isEmpty, let to = pick(state.mailboxes), to.id != mailbox.id else { return }
+        for uid in uids {
+            let row = mailbox.messages[mailbox.messages.position(ofUID: uid)!]
+            ledger.copies[row.facts.digest, default: 0] += 1
+        }
+        count(isMove ? "R22 move" : "R22 copy")
+        submit(
+            client, .other,
+            .copy(source: mailbox.id, uids: UIDSet(uids), destination: to.id, isMove: isMove))
+    }
+
+    private mutating func append(_ client: Client, _ state: AccountState) {
+        let to = pick(state.mailboxes)!
+        let number = UInt64(ledger.mails.count + 1)
+        let digest = SHA256Digest(words: (number, 2, 0, 0))
+        var mail = Ledger.Mail(digest: digest, account: client.account, sender: [])
+        // Nobody tries again.
+        mail.state = .givenUp
+        ledger.mails.append(mail)
+        count("R10 append")
+        let message = NewMessage(
+            digest: digest, body: BodyNumber(rawValue: 0), sizeOctets: 10,
+            internalDate: clock(client.node).wall, flags: .none)
+        submit(client, .append(ledger.mails.count - 1), .append(mailbox: to.id, [message]))
+    }
+
+    private mutating func changeMailboxes(_ client: Client, _ state: AccountState) {
+        let names = ["Work", "Home", "Home/Bills", "Lists", "Lists/Swift"]
+        let others = state.mailboxes.filter { $0.id != state.inboxID }
+        switch random.below(10) {
+        case 0...3:
+            count("R24 create")
+            submit(client, .other, .createMailbox(name: pick(names)!, specialUse: nil))
+        case 4, 5:
+            guard let doomed = pick(others) else { return }
+            doomed.messages.visit { ledger.excused[$0.facts.digest, default: 0] += 1 }
+            count("R23 delete")
+            submit(client, .other, .deleteMailbox(doomed.id))
+        case 6, 7:
+            guard let renamed = pick(others) else { return }
+            count("R23 rename")
+            submit(client, .other, .renameMailbox(renamed.id, to: pick(names)!))
+        case 8:
+            count("R26 subscribe")
+            submit(client, .other, .subscribe(name: pick(names)!, chance(50)))
+        default:
+            guard chance(20), let inbox = state.mailbox(state.inboxID) else { return }
+            inbox.messages.visit { ledger.copies[$0.facts.digest, default: 0] += 1 }
+            count("R23 rename of INBOX")
+            submit(client, .other, .renameMailbox(inbox.id, to: pick(names)!))
+        }
+    }
+
+    private mutating func submit(_ client: Client, _ waiting: Ledger.Waiting, _ change: Change) {
+        let token = token(waiting, client.node)
+        note("client of \(client.account.rawValue) at \(client.node): \(change)")
+        step(client.node, .submit(token: token, client.account, change))
+    }
+}

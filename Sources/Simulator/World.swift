@@ -1,0 +1,294 @@
+import MailStore
+import Platform
+import Replication
+
+/// Two nodes, their disks, the network between them, senders and clients: all of one history.
+///
+/// The nodes are the production's; only what surrounds them is pretended.
+struct World {
+    struct Options {
+        var switches: RuleSwitches = []
+        /// How many events happen before everything is healed.
+        var events = 300
+        var traces = false
+    }
+
+    enum Event {
+        case work
+        case tick(Int, life: Int)
+        case synced(Int, life: Int, count: Int)
+        case arrive(Int, Frame)
+        case restart(Int)
+        case retry(Int)
+        case heal
+        case seen(mail: Int, node: Int, InstanceID)
+    }
+
+    /// One machine.
+    struct Host {
+        var node: PairNode?
+        var life = 0
+        var journal: [LogRecord] = []
+        /// What a sync covered, and what is really safe: less, if the disk lies.
+        var durable = 0
+        var safe = 0
+        var isLying = false
+        var isSyncing = false
+        var clockOffset: Int64 = 0
+        var tokens: Set<UInt64> = []
+    }
+
+    let options: Options
+    let seed: UInt64
+    var random: SeededRandomness
+    var now: Int64 = 1_000_000_000_000
+    var queue = EventQueue<Event>()
+    var hosts = [Host(), Host()]
+    /// Frames to this host do not arrive.
+    var isCut = [false, false]
+    var lastArrival: [Int64] = [0, 0]
+    var oldFrames: [(to: Int, frame: Frame)] = []
+    var isHealing = false
+    var isDishonest = false
+    var eventCount = 0
+    var counters: [String: Int] = [:]
+    var failure: String?
+    let trace = Trace()
+
+    var ledger = Ledger()
+    var clients: [Client] = []
+    var accounts: [AccountID] = []
+    var nextToken: UInt64 = 1
+
+    /// How often this history does what, in percent, so that histories differ in kind.
+    var mood = Mood()
+
+    /// What happened, for who looks into a failure.
+    final class Trace {
+        var lines: [String] = []
+    }
+
+    struct Mood {
+        var cut: UInt64 = 3
+        var crash: UInt64 = 2
+        var flap = false
+        var loss: UInt64 = 0
+        var lies = false
+        var rollback = false
+        var structure: UInt64 = 10
+        var slowDisk = false
+    }
+
+    init(seed: UInt64, options: Options) {
+        self.seed = seed
+        self.options = options
+        random = SeededRandomness(seed: seed &* 0x9E37_79B9 &+ 12345)
+    }
+
+    // MARK: Small things
+
+    mutating func chance(_ percent: UInt64) -> Bool { random.below(100) < percent }
+
+    mutating func pick<T>(_ items: [T]) -> T? {
+        items.isEmpty ? nil : items[Int(random.below(UInt64(items.count)))]
+    }
+
+    mutating func count(_ name: String) { counters[name, default: 0] += 1 }
+
+    mutating func fail(_ text: String) {
+        if failure == nil {
+            failure = text
+            note("FAILED: \(text)")
+        }
+    }
+
+    func note(_ text: @autoclosure () -> String) {
+        if options.traces { trace.lines.append("\(now / 1_000_000) \(text())") }
+    }
+
+    func clock(_ i: Int) -> Now {
+        Now(
+            wall: Instant(nanosecondsSinceEpoch: now + hosts[i].clockOffset + 1_700_000_000_000_000_000),
+            monotonic: MonotonicTime(nanoseconds: now))
+    }
+
+    static let millisecond: Int64 = 1_000_000
+
+    mutating func milliseconds(_ range: ClosedRange<UInt64>) -> Int64 {
+        Int64(range.lowerBound + random.below(range.upperBound - range.lowerBound + 1))
+            * Self.millisecond
+    }
+
+    // MARK: Nodes
+
+    mutating func start(_ i: Int) {
+        var configuration = PairNode.Configuration(slot: Slot(rawValue: UInt8(i))!, cluster: 7)
+        configuration.switches = options.switches
+        hosts[i].life += 1
+        let node = PairNode(
+            configuration, incarnation: random.next64(), journal: hosts[i].journal,
+            randomness: SeededRandomness(seed: random.next64()))
+        hosts[i].node = node
+        hosts[i].isSyncing = false
+        hosts[i].durable = hosts[i].journal.count
+        hosts[i].safe = hosts[i].journal.count
+        hosts[i].tokens = []
+        note("start \(i) with \(hosts[i].journal.count) records")
+        step(i, .tick)
+        queue.add(.tick(i, life: hosts[i].life), at: now + milliseconds(300...700))
+    }
+
+    mutating func step(_ i: Int, _ event: PairNode.Event) {
+        guard hosts[i].node != nil else { return }
+        let before = hosts[i].node!.link
+        let actions = hosts[i].node!.step(event, now: clock(i))
+        for action in actions { perform(action, i) }
+        let after = hosts[i].node!.link
+        if before != after {
+            count("link \(after)")
+            note("node \(i) is \(after)")
+        }
+    }
+
+    private mutating func perform(_ action: PairNode.Action, _ i: Int) {
+        switch action {
+        case .append(let record):
+            hosts[i].journal.append(record)
+            if options.traces { note("  \(i) writes \(describe(record))") }
+            countEntry(record.entry)
+            startSync(i)
+        case .send(let frame): send(frame, from: i)
+        case .reply(let token, let result): replied(token, result, at: i)
+        case .effects(let instance):
+            ledger.effects[instance, default: 0] += 1
+            if ledger.effects[instance]! > 1 { fail("R28: side effects of \(instance) twice") }
+        case .alarm(let alarm):
+            count("alarm")
+            note("node \(i) alarms: \(alarm)")
+        }
+    }
+
+    private mutating func countEntry(_ entry: Entry) {
+        switch entry {
+        case .accept(_, let kept): count(kept ? "R2 kept mail" : "R4 accept")
+        case .orders(_, _, let answers, _): count(answers > 0 ? "R10 answered request" : "R9 orders")
+        case .request: count("R10 request")
+        case .branch(_, _, let state): count(state == nil ? "R17 branch" : "R16 branch by state")
+        case .merge: count("R20 merge")
+        case .line: count("R16 line by state")
+        case .acknowledged: count("R7 acknowledged")
+        case .mark: count("R2 mark")
+        case .apart: count("R2 apart")
+        case .connected: count("R3 connected")
+        case .diverged: count("R16 diverged")
+        }
+    }
+
+    // MARK: Disks
+
+    private mutating func startSync(_ i: Int) {
+        guard !hosts[i].isSyncing else { return }
+        hosts[i].isSyncing = true
+        let takes = mood.slowDisk && chance(20) ? milliseconds(50...900) : milliseconds(1...12)
+        queue.add(
+            .synced(i, life: hosts[i].life, count: hosts[i].journal.count), at: now + takes)
+    }
+
+    private mutating func synced(_ i: Int, _ life: Int, _ count: Int) {
+        guard hosts[i].life == life, hosts[i].node != nil else { return }
+        hosts[i].isSyncing = false
+        hosts[i].durable = count
+        if !hosts[i].isLying { hosts[i].safe = count }
+        step(i, .durable(count))
+        if hosts[i].journal.count > count { startSync(i) }
+    }
+
+    // MARK: Network
+
+    private mutating func send(_ frame: Frame, from i: Int) {
+        let to = 1 - i
+        if isCut[to] { return count("fault frame cut") }
+        if mood.loss > 0, !isHealing, chance(mood.loss) { return count("fault frame lost") }
+        var arrival = max(lastArrival[to], now + milliseconds(1...15))
+        if !isHealing, chance(1) {
+            arrival += milliseconds(10...2000)
+            count("fault frame delayed")
+        }
+        if !isHealing, mood.loss > 0, chance(1) {
+            count("fault frame reordered")
+        } else {
+            lastArrival[to] = arrival
+        }
+        queue.add(.arrive(to, frame), at: arrival)
+        if !isHealing, chance(2) {
+            count("fault frame doubled")
+            queue.add(.arrive(to, frame), at: arrival + milliseconds(0...50))
+        }
+        if chance(15) { oldFrames.append((to, frame)) }
+        if oldFrames.count > 40 { oldFrames.removeFirst() }
+    }
+
+    private mutating func arrive(_ i: Int, _ frame: Frame) {
+        // What is on its way when the link is cut is lost with it, more often than not.
+        if isCut[i], chance(70) { return count("fault frame cut") }
+        step(i, .frame(frame))
+    }
+
+    // MARK: The loop
+
+    mutating func run() {
+        setUp()
+        while failure == nil, let (time, event) = queue.next() {
+            now = max(now, time)
+            handle(event)
+            if isHealing, isSettled { break }
+            if isHealing, now > ledger.healedAt + 120_000 * Self.millisecond {
+                fail("R3: the nodes do not settle")
+            }
+        }
+        if failure == nil { checkEnd() }
+    }
+
+    private mutating func handle(_ event: Event) {
+        switch event {
+        case .work:
+            eventCount += 1
+            work()
+            if eventCount < options.events {
+                queue.add(.work, at: now + milliseconds(1...150))
+            } else {
+                heal()
+            }
+        case .tick(let i, let life):
+            guard hosts[i].life == life, hosts[i].node != nil else { return }
+            step(i, .tick)
+            queue.add(.tick(i, life: life), at: now + milliseconds(300...700))
+        case .synced(let i, let life, let count): synced(i, life, count)
+        case .arrive(let i, let frame): arrive(i, frame)
+        case .restart(let i):
+            if hosts[i].node == nil { start(i) }
+        case .retry(let mail): attempt(mail)
+        case .heal:
+            isCut = [false, false]
+            note("links are whole")
+        case .seen(let mail, let node, let instance): seen(mail, node, instance)
+        }
+    }
+
+    private var isSettled: Bool {
+        hosts.allSatisfy { $0.node?.isSettled ?? false && $0.journal.count == $0.durable }
+            && ledger.mails.allSatisfy { $0.state == .answered || $0.state == .givenUp }
+    }
+
+    private mutating func heal() {
+        isHealing = true
+        ledger.healedAt = now
+        isCut = [false, false]
+        note("heal")
+        for i in 0...1 {
+            hosts[i].isLying = false
+            hosts[i].clockOffset = 0
+            if hosts[i].node == nil { start(i) }
+        }
+    }
+}
