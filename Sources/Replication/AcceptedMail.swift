@@ -11,6 +11,7 @@ struct AcceptedMail: Sendable {
         var sequence: UInt64
         var clock: HybridTime
         var key: SHA256Digest?
+        var isAnother: Bool
     }
 
     private(set) var entries: [InstanceID: Entry] = [:]
@@ -49,6 +50,8 @@ struct AcceptedMail: Sendable {
         acknowledged.insert(instance).inserted
     }
 
+    func knows(_ key: SHA256Digest) -> Bool { byKey[key] != nil }
+
     /// The message of which this is the retry: one whose `250` its sender never showed to have seen.
     func retried(_ key: SHA256Digest, _ switches: RuleSwitches) -> InstanceID? {
         byKey[key]?.first {
@@ -56,17 +59,18 @@ struct AcceptedMail: Sendable {
         }
     }
 
-    /// Pairs of one sender's messages of which the later is a retry of the earlier.
-    func unabsorbedRetries() -> [(first: InstanceID, retry: InstanceID)] {
-        var pairs: [(first: InstanceID, retry: InstanceID)] = []
+    /// Pairs of messages of which one may be the retry of the other: the first's `250` was never shown
+    /// to have been seen. Which came first is not asked: the nodes' clocks may differ by days.
+    func unabsorbedRetries() -> [(retried: InstanceID, other: InstanceID)] {
+        var pairs: [(retried: InstanceID, other: InstanceID)] = []
         for (_, instances) in byKey where instances.count > 1 {
-            let sorted = instances.sorted { entries[$0]!.clock < entries[$1]!.clock }
-            for (i, first) in sorted.enumerated() where !acknowledged.contains(first) {
-                guard i + 1 < sorted.count else { continue }
-                let retry = sorted[i + 1]
-                pairs.append((first, retry))
+            for one in instances where !acknowledged.contains(one) {
+                for other in instances
+                where other != one && !entries[one]!.isAnother && !entries[other]!.isAnother {
+                    pairs.append((one, other))
+                }
             }
         }
-        return pairs.sorted { $0.retry < $1.retry }
+        return pairs.sorted { ($0.retried, $0.other) < ($1.retried, $1.other) }
     }
 }

@@ -22,7 +22,10 @@ struct AccountPair: Sendable {
     var isDiverged = false
     /// What clients see, and what they will see.
     var shown: AccountState
-    var waiting: [(gate: Gate, state: AccountState)] = []
+    var waiting: [(gate: Gate, state: AccountState, numbering: UInt64)] = []
+    /// Counts what may have renumbered messages; what is shown may be from before the last of these.
+    var numbering: UInt64 = 0
+    var shownNumbering: UInt64 = 0
 
     init(_ line: AccountState) {
         self.line = line

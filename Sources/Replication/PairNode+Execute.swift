@@ -16,7 +16,8 @@ extension PairNode {
     mutating func execute(_ record: LogRecord, isApplied: Bool = false) {
         guard let origin = record.origin else { return }
         switch record.entry {
-        case .accept(let op, let kept): accept(op, kept: kept, record)
+        case .accept(let op, let kept, let isAnother):
+            accept(op, kept: kept, isAnother: isAnother, record)
         case .orders(let account, let ops, let answers, let result):
             executeOrders(account, ops, record, isApplied: isApplied)
             if origin != slot, answers > 0 { answer(answers, result) }
@@ -27,6 +28,7 @@ extension PairNode {
         case .line(let state):
             if accounts[state.id] == nil { accounts[state.id] = AccountPair(state) }
             accounts[state.id]!.line = state
+            accounts[state.id]!.numbering += 1
             changed(state.id, record)
         case .acknowledged(let instances):
             for instance in instances { _ = accepted.acknowledge(instance) }
@@ -34,7 +36,9 @@ extension PairNode {
         }
     }
 
-    private mutating func accept(_ op: Op.Accept, kept: Bool, _ record: LogRecord) {
+    private mutating func accept(
+        _ op: Op.Accept, kept: Bool, isAnother: Bool, _ record: LogRecord
+    ) {
         for delivery in op.deliveries {
             let facts = MessageFacts(
                 instance: delivery.instance, emailID: delivery.emailID, digest: op.digest,
@@ -45,7 +49,7 @@ extension PairNode {
             let entry = AcceptedMail.Entry(
                 message: message, account: delivery.account, origin: record.origin!,
                 sequence: record.sequence, clock: record.clock,
-                key: AcceptedMail.key(op, delivery))
+                key: AcceptedMail.key(op, delivery), isAnother: isAnother)
             guard accepted.enter(entry), accounts[delivery.account] != nil else { continue }
             if kept, isPlaced(delivery.instance, delivery.account) { continue }
             accounts[delivery.account]!.line.await(message)
@@ -127,6 +131,7 @@ extension PairNode {
         let id = op.account
         guard accounts[id] != nil else { return }
         accounts[id]!.line.apply(.merge(op))
+        accounts[id]!.numbering += 1
         if record.origin == slot {
             accounts[id]!.coveredEnd = covers
             accounts[id]!.covered = accounts[id]!.branch
@@ -170,7 +175,7 @@ extension PairNode {
         if let last = accounts[id]!.waiting.last?.gate, last == gate {
             accounts[id]!.waiting.removeLast()
         }
-        accounts[id]!.waiting.append((gate, state))
+        accounts[id]!.waiting.append((gate, state, accounts[id]!.numbering))
     }
 
     /// What must be durable before anybody sees the effect of `record` (R11).

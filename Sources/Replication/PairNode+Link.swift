@@ -101,6 +101,9 @@ extension PairNode {
         for id in accountIDs {
             if accounts[id]!.line.home == slot {
                 if accounts[id]!.hasUnmergedBranch { merge(id) }
+                // The line rests on mail that its own node has lost.
+                let sequence = write(.line(accounts[id]!.line))
+                remember(id, sequence)
             } else {
                 let state = accounts[id]!.served(at: slot)
                 let sequence = write(.branch(id, base: 0, state: state))
@@ -126,9 +129,9 @@ extension PairNode {
     private mutating func keepMail(of lost: [LogRecord], all: Bool) {
         guard !switches.contains(.dropsAccepts) else { return }
         for record in lost {
-            guard case .accept(let op, _) = record.entry else { continue }
+            guard case .accept(let op, _, let isAnother) = record.entry else { continue }
             if !all, op.deliveries.allSatisfy({ accepted[$0.instance] != nil }) { continue }
-            let sequence = write(.accept(op, kept: true))
+            let sequence = write(.accept(op, kept: true, isAnother: isAnother))
             execute(own[sequence])
         }
     }
@@ -206,7 +209,7 @@ extension PairNode {
         var sequence = executed
         while sequence < peer.end {
             sequence += 1
-            if case .accept(let op, _) = peer[sequence].entry,
+            if case .accept(let op, _, _) = peer[sequence].entry,
                 op.deliveries.contains(where: { $0.instance == instance })
             {
                 return sequence
@@ -274,8 +277,9 @@ extension PairNode {
             home: pair.line, guest: branch, fork: fork, covered: covered, retries: [],
             slot: slot, switches: switches)
         if !switches.contains(.keepsRetriesAtMerge) {
-            let retries = accepted.unabsorbedRetries().filter { merge.isLivePair($0.first, $0.retry) }
-            for pair in retries { merge.dead.insert(pair.retry) }
+            for (retried, other) in accepted.unabsorbedRetries() {
+                merge.absorb(retried, other)
+            }
         }
         let op = merge.result()
         let sequence = write(.merge(op, covers: pair.branchEnd))
@@ -358,12 +362,13 @@ extension PairNode {
 }
 
 extension Merge {
-    /// Both messages are there, the first on one side and its retry on the other.
-    func isLivePair(_ first: InstanceID, _ retry: InstanceID) -> Bool {
+    /// One sender's message and its retry, each taken over by another node while the two were apart,
+    /// become one (R7).
+    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) {
         func isLive(_ instance: InstanceID) -> Bool {
             !dead.contains(instance)
                 && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
         }
-        return isLive(first) && isLive(retry)
+        if isLive(retried), isLive(other) { dead.insert(retried) }
     }
 }

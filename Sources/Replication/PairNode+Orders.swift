@@ -18,17 +18,19 @@ extension PairNode {
         reply(token, .done)
     }
 
-    mutating func submit(_ token: UInt64, _ id: AccountID, _ change: Change) {
+    mutating func submit(
+        _ token: UInt64, _ id: AccountID, _ change: Change, isRenamed: Bool = false
+    ) {
         guard let pair = accounts[id] else {
             return reply(token, .refused(.noSuchAccount), unconditionally: true)
         }
         if isTakingBack {
-            held.append((token, id, change))
+            held.append((token, id, resolve(change, pair.shown), pair.shown))
             return
         }
         if pair.line.home != slot, isStandingReady, link != .connected {
             if !switches.contains(.neverHolds) {
-                held.append((token, id, change))
+                held.append((token, id, resolve(change, pair.shown), pair.shown))
                 return
             }
         }
@@ -36,8 +38,12 @@ extension PairNode {
             append(token, id, mailbox, messages)
             return
         }
+        var resolved = resolve(change, pair.shown)
+        if pair.shownNumbering != pair.numbering, !isRenamed {
+            resolved = Self.renamed(resolved, from: pair.shown, to: pair.served(at: slot))
+        }
         var request = Request(
-            account: id, change: resolve(change, pair.shown), named: UIDSet(),
+            account: id, change: resolved, named: UIDSet(),
             seed: randomness.next128(), wall: now.wall)
         if case .deleteMailbox(let mailbox) = change {
             request.named = UIDSet(pair.shown.mailbox(mailbox)?.messages.allUIDs ?? [])
@@ -84,7 +90,7 @@ extension PairNode {
                     Op.Accept(
                         digest: message.digest, sizeOctets: message.sizeOctets,
                         internalDate: message.internalDate, reversePath: [], receivedDigest: .zero,
-                        deliveries: [delivery]), kept: false))
+                        deliveries: [delivery]), kept: false, isAnother: false))
             execute(own[sequence])
         }
         placeOwn(instances, id)
@@ -97,6 +103,7 @@ extension PairNode {
             return reply(token, .refused(.unavailable), unconditionally: true)
         }
         var deliveries: [Op.Delivery] = []
+        var isAnother = false
         var absorbed: (instance: InstanceID, sequence: UInt64)?
         for recipient in incoming.recipients {
             guard let pair = accounts[recipient.account] else { continue }
@@ -106,6 +113,7 @@ extension PairNode {
                 absorbed = first
                 continue
             }
+            if accepted.knows(key) { isAnother = true }
             let instance = InstanceID(rawValue: randomness.next128())
             deliveries.append(
                 Op.Delivery(
@@ -125,7 +133,7 @@ extension PairNode {
             digest: incoming.digest, sizeOctets: incoming.sizeOctets, internalDate: now.wall,
             reversePath: incoming.reversePath, receivedDigest: incoming.receivedDigest,
             deliveries: deliveries)
-        let sequence = write(.accept(accept, kept: false))
+        let sequence = write(.accept(accept, kept: false, isAnother: isAnother))
         execute(own[sequence])
         reply(token, .accepted(first.instance))
         for delivery in deliveries {
@@ -142,7 +150,7 @@ extension PairNode {
             return (first, entry.origin == slot ? 0 : entry.sequence)
         }
         for record in peer.records[Int(executed)...] {
-            guard case .accept(let op, _) = record.entry else { continue }
+            guard case .accept(let op, _, _) = record.entry else { continue }
             for delivery in op.deliveries where AcceptedMail.key(op, delivery) == key {
                 return (delivery.instance, record.sequence)
             }
@@ -280,7 +288,41 @@ extension PairNode {
     mutating func submitHeld() {
         let waiting = held
         held.removeAll()
-        for entry in waiting { submit(entry.token, entry.account, entry.change) }
+        for entry in waiting {
+            var change = entry.change
+            if let state = accounts[entry.account]?.served(at: slot) {
+                change = Self.renamed(change, from: entry.seen, to: state)
+            }
+            submit(entry.token, entry.account, change, isRenamed: true)
+        }
+    }
+
+    /// The change with the UIDs that its messages have in another state: a merge may have renumbered
+    /// them while the change was held (R9).
+    private static func renamed(_ change: Change, from: AccountState, to: AccountState) -> Change {
+        func uids(_ id: MailboxID, _ uids: UIDSet) -> UIDSet {
+            guard let seen = from.mailbox(id), let now = to.mailbox(id) else { return uids }
+            var named: Set<InstanceID> = []
+            for (chunk, range) in seen.messages.runs(of: uids) {
+                for i in range { named.insert(seen.messages.chunks[chunk].facts[i].instance) }
+            }
+            var renamed = UIDSet()
+            now.messages.visit { row in
+                if named.contains(row.facts.instance) { renamed.appendSorted(row.uid...row.uid) }
+            }
+            return renamed
+        }
+        switch change {
+        case .setFlags(let id, let set, let kind, let flags, let since):
+            return .setFlags(
+                mailbox: id, uids: uids(id, set), change: kind, flags: flags,
+                unchangedSince: since)
+        case .expunge(let id, let set?): return .expunge(mailbox: id, uids: uids(id, set))
+        case .copy(let id, let set, let destination, let isMove):
+            return .copy(
+                source: id, uids: uids(id, set), destination: destination, isMove: isMove)
+        default: return change
+        }
     }
 
     /// The guest's way on from what it last executed of home's line (R17).

@@ -20,6 +20,7 @@ extension PairNode {
             }
             guard open > 0 else { continue }
             accounts[id]!.shown = accounts[id]!.waiting[open - 1].state
+            accounts[id]!.shownNumbering = accounts[id]!.waiting[open - 1].numbering
             accounts[id]!.waiting.removeFirst(open)
             accounts[id]!.pruneHistory(executed: executedByPeer)
         }

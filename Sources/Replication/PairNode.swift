@@ -120,7 +120,8 @@ public struct PairNode: Sendable {
     var replies: [(gate: Gate, token: UInt64, result: ChangeResult)] = []
     var effects: [(gate: Gate, instance: InstanceID)] = []
     var outstanding: [(sequence: UInt64, token: UInt64, request: Request)] = []
-    var held: [(token: UInt64, account: AccountID, change: Change)] = []
+    /// With the state in which their clients named messages.
+    var held: [(token: UInt64, account: AccountID, change: Change, seen: AccountState)] = []
     var appends: [WaitingAppend] = []
     var session: Session?
     var nonce: UInt64
@@ -156,6 +157,7 @@ public struct PairNode: Sendable {
         for id in accounts.keys {
             accounts[id]!.waiting.removeAll()
             accounts[id]!.shown = accounts[id]!.served(at: slot)
+            accounts[id]!.shownNumbering = accounts[id]!.numbering
         }
     }
 
@@ -176,6 +178,21 @@ public struct PairNode: Sendable {
         link == .connected && outstanding.isEmpty && held.isEmpty && replies.isEmpty
             && acknowledgedByPeer == own.end && executed == peer.end && executedByPeer == own.end
             && accounts.values.allSatisfy { $0.waiting.isEmpty && $0.line.pending.isEmpty }
+    }
+
+    /// What keeps it from being settled, for a person.
+    package var unsettled: String {
+        var parts: [String] = ["\(link)"]
+        if !outstanding.isEmpty { parts.append("\(outstanding.count) requests") }
+        if !held.isEmpty { parts.append("\(held.count) held") }
+        if !replies.isEmpty { parts.append("\(replies.count) replies") }
+        parts.append("own \(own.end) acknowledged \(acknowledgedByPeer) executed \(executedByPeer)")
+        parts.append("peer \(peer.end) executed \(executed)")
+        for (id, pair) in accounts {
+            if !pair.waiting.isEmpty { parts.append("\(id.rawValue) waits to be shown") }
+            if !pair.line.pending.isEmpty { parts.append("\(id.rawValue) has mail without place: \(pair.line.pending.keys.map(\.description))") }
+        }
+        return parts.joined(separator: ", ")
     }
 
     // MARK: Steps

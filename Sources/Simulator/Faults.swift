@@ -107,7 +107,7 @@ extension World {
         var held: Set<InstanceID> = []
         for host in hosts {
             for record in host.journal {
-                if case .accept(let op, _) = record.entry {
+                if case .accept(let op, _, _) = record.entry {
                     for delivery in op.deliveries { held.insert(delivery.instance) }
                 }
             }

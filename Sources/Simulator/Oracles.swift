@@ -95,6 +95,13 @@ extension World {
                 fail("R4: answered mail \(digest.words.0) is lost: \(found) of \(least)")
             }
             if found > most {
+                for mailbox in state.mailboxes {
+                    mailbox.messages.visit { row in
+                        if row.facts.digest == digest {
+                            note("\(mailbox.name) \(row.uid) \(row.facts.instance)")
+                        }
+                    }
+                }
                 fail("R7: mail \(digest.words.0) is there \(found) times, explained are \(most)")
             }
         }
@@ -118,7 +125,7 @@ extension World {
     func describe(_ record: LogRecord) -> String {
         let name = record.origin.map { "\($0)\(record.sequence)" } ?? "note"
         switch record.entry {
-        case .accept(let op, let kept):
+        case .accept(let op, let kept, _):
             let ids = op.deliveries.map { $0.instance.description.prefix(6) }
             return "\(name) accept \(op.digest.words.0) \(ids)\(kept ? " kept" : "")"
         case .orders(let account, let ops, let answers, _):
@@ -144,7 +151,7 @@ extension World {
             "assign \(op.items.map { "\($0.instance.description.prefix(6))→\($0.uid)" })"
         case .setFlags(let op): "flags \(op.uids.ranges) \(op.modSeq.epoch).\(op.modSeq.counter)"
         case .expunge(let op): "expunge \(op.uids.ranges)"
-        case .copy(let op): "copy \(op.items.map { "\($0.sourceUID)→\($0.uid)" }) move \(op.isMove)"
+        case .copy(let op): "copy \(op.items.map { "\($0.sourceUID)→\($0.uid) \($0.instance.description.prefix(6))" }) move \(op.isMove)"
         case .createMailbox(let op): "create \(op.name)/\(op.uidValidity.rawValue)"
         case .deleteMailbox: "delete"
         case .renameMailboxes(let op): "rename \(op.items.map(\.name))"

@@ -97,7 +97,7 @@ struct World {
 
     mutating func fail(_ text: String) {
         if failure == nil {
-            failure = text
+            failure = (isDishonest ? "(after a disk lost what it had synced) " : "") + text
             note("FAILED: \(text)")
         }
     }
@@ -170,7 +170,7 @@ struct World {
 
     private mutating func countEntry(_ entry: Entry) {
         switch entry {
-        case .accept(_, let kept): count(kept ? "R2 kept mail" : "R4 accept")
+        case .accept(_, let kept, _): count(kept ? "R2 kept mail" : "R4 accept")
         case .orders(_, _, let answers, _): count(answers > 0 ? "R10 answered request" : "R9 orders")
         case .request: count("R10 request")
         case .branch(_, _, let state): count(state == nil ? "R17 branch" : "R16 branch by state")
@@ -243,7 +243,7 @@ struct World {
             handle(event)
             if isHealing, isSettled { break }
             if isHealing, now > ledger.healedAt + 120_000 * Self.millisecond {
-                fail("R3: the nodes do not settle")
+                fail("R3: the nodes do not settle: " + hosts.map { $0.node?.unsettled ?? "down" }.joined(separator: " | "))
             }
         }
         if failure == nil { checkEnd() }
