@@ -11,7 +11,7 @@ struct AcceptedMail: Sendable {
         var sequence: UInt64
         var clock: HybridTime
         var key: SHA256Digest?
-        var isAnother: Bool
+        var besides: [InstanceID]
     }
 
     private(set) var entries: [InstanceID: Entry] = [:]
@@ -50,7 +50,7 @@ struct AcceptedMail: Sendable {
         acknowledged.insert(instance).inserted
     }
 
-    func knows(_ key: SHA256Digest) -> Bool { byKey[key] != nil }
+    func all(_ key: SHA256Digest) -> [InstanceID] { byKey[key] ?? [] }
 
     /// The message of which this is the retry: one whose `250` its sender never showed to have seen.
     func retried(_ key: SHA256Digest, _ switches: RuleSwitches) -> InstanceID? {
@@ -66,7 +66,9 @@ struct AcceptedMail: Sendable {
         for (_, instances) in byKey where instances.count > 1 {
             for one in instances where !acknowledged.contains(one) {
                 for other in instances
-                where other != one && !entries[one]!.isAnother && !entries[other]!.isAnother {
+                where other != one && !entries[one]!.besides.contains(other)
+                    && !entries[other]!.besides.contains(one)
+                {
                     pairs.append((one, other))
                 }
             }

@@ -20,9 +20,9 @@ public enum Entry: Sendable {
     // In an origin's stream.
 
     /// A message was taken over (R4). `kept`: by the other node, whose record did not become durable
-    /// there as far as this node knows (R2). `isAnother`: its node knew an equal one, and that its sender
-    /// had seen the `250` for that (R7).
-    case accept(Op.Accept, kept: Bool, isAnother: Bool)
+    /// there as far as this node knows (R2). `besides`: equal ones that its node knew, and of which
+    /// it knew that their sender had seen the `250`: it is not the retry of these (R7).
+    case accept(Op.Accept, kept: Bool, besides: [InstanceID])
     /// Orders of one change, all or none. At home on its line, at the guest on its branch; with the
     /// answer to a request of the guest.
     case orders(AccountID, [Op], answers: UInt64, result: ChangeResult?)

@@ -16,8 +16,8 @@ extension PairNode {
     mutating func execute(_ record: LogRecord, isApplied: Bool = false) {
         guard let origin = record.origin else { return }
         switch record.entry {
-        case .accept(let op, let kept, let isAnother):
-            accept(op, kept: kept, isAnother: isAnother, record)
+        case .accept(let op, let kept, let besides):
+            accept(op, kept: kept, besides: besides, record)
         case .orders(let account, let ops, let answers, let result):
             executeOrders(account, ops, record, isApplied: isApplied)
             if origin != slot, answers > 0 { answer(answers, result) }
@@ -37,7 +37,7 @@ extension PairNode {
     }
 
     private mutating func accept(
-        _ op: Op.Accept, kept: Bool, isAnother: Bool, _ record: LogRecord
+        _ op: Op.Accept, kept: Bool, besides: [InstanceID], _ record: LogRecord
     ) {
         for delivery in op.deliveries {
             let facts = MessageFacts(
@@ -49,7 +49,7 @@ extension PairNode {
             let entry = AcceptedMail.Entry(
                 message: message, account: delivery.account, origin: record.origin!,
                 sequence: record.sequence, clock: record.clock,
-                key: AcceptedMail.key(op, delivery), isAnother: isAnother)
+                key: AcceptedMail.key(op, delivery), besides: besides)
             guard accepted.enter(entry), accounts[delivery.account] != nil else { continue }
             if kept, isPlaced(delivery.instance, delivery.account) { continue }
             accounts[delivery.account]!.line.await(message)

@@ -129,9 +129,9 @@ extension PairNode {
     private mutating func keepMail(of lost: [LogRecord], all: Bool) {
         guard !switches.contains(.dropsAccepts) else { return }
         for record in lost {
-            guard case .accept(let op, _, let isAnother) = record.entry else { continue }
+            guard case .accept(let op, _, let besides) = record.entry else { continue }
             if !all, op.deliveries.allSatisfy({ accepted[$0.instance] != nil }) { continue }
-            let sequence = write(.accept(op, kept: true, isAnother: isAnother))
+            let sequence = write(.accept(op, kept: true, besides: besides))
             execute(own[sequence])
         }
     }

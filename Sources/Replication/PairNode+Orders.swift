@@ -90,7 +90,7 @@ extension PairNode {
                     Op.Accept(
                         digest: message.digest, sizeOctets: message.sizeOctets,
                         internalDate: message.internalDate, reversePath: [], receivedDigest: .zero,
-                        deliveries: [delivery]), kept: false, isAnother: false))
+                        deliveries: [delivery]), kept: false, besides: []))
             execute(own[sequence])
         }
         placeOwn(instances, id)
@@ -103,7 +103,7 @@ extension PairNode {
             return reply(token, .refused(.unavailable), unconditionally: true)
         }
         var deliveries: [Op.Delivery] = []
-        var isAnother = false
+        var besides: [InstanceID] = []
         var absorbed: (instance: InstanceID, sequence: UInt64)?
         for recipient in incoming.recipients {
             guard let pair = accounts[recipient.account] else { continue }
@@ -113,7 +113,7 @@ extension PairNode {
                 absorbed = first
                 continue
             }
-            if accepted.knows(key) { isAnother = true }
+            besides += accepted.all(key)
             let instance = InstanceID(rawValue: randomness.next128())
             deliveries.append(
                 Op.Delivery(
@@ -133,7 +133,7 @@ extension PairNode {
             digest: incoming.digest, sizeOctets: incoming.sizeOctets, internalDate: now.wall,
             reversePath: incoming.reversePath, receivedDigest: incoming.receivedDigest,
             deliveries: deliveries)
-        let sequence = write(.accept(accept, kept: false, isAnother: isAnother))
+        let sequence = write(.accept(accept, kept: false, besides: besides))
         execute(own[sequence])
         reply(token, .accepted(first.instance))
         for delivery in deliveries {

@@ -18,7 +18,7 @@ struct Ledger {
         var token: UInt64 = 0
         var instance: InstanceID?
         /// The node that knows that its `250` was seen.
-        var seenBy: Int?
+        var seenBy: (node: Int, life: Int, index: Int)?
     }
 
     struct Place: Hashable {

@@ -59,9 +59,11 @@ extension World {
         let account = pick(accounts)!
         // A monitor sends the same bytes again, once the first were acknowledged.
         if chance(10), let first = ledger.mails.indices.last(where: { ledger.mails[$0].seenBy != nil }),
-            let node = ledger.mails[first].seenBy, !isDishonest, hosts[node].node != nil,
-            hosts[node].durable == hosts[node].journal.count
+            let seen = ledger.mails[first].seenBy, !isDishonest,
+            hosts[seen.node].node != nil, hosts[seen.node].life == seen.life,
+            hosts[seen.node].safe >= seen.index
         {
+            let node = seen.node
             var mail = ledger.mails[first]
             mail.state = .sending
             mail.attempts = 0
@@ -127,7 +129,7 @@ extension World {
     mutating func seen(_ mail: Int, _ node: Int, _ instance: InstanceID) {
         guard hosts[node].node != nil else { return }
         step(node, .acknowledged(instance))
-        ledger.mails[mail].seenBy = node
+        ledger.mails[mail].seenBy = (node, hosts[node].life, hosts[node].journal.count)
     }
 
     // MARK: Clients' changes
