@@ -115,6 +115,14 @@ if !coreOnly {
 
         // Layer 5: programs.
         .executableTarget(
+            name: "twinpostd",
+            dependencies: [
+                "Authentication", "Configuration", "Control", "IMAPService", "Listening",
+                "MailStore", "Node", "NodeRuntime", "Platform", "PlatformLinux", "Policy", "SMTP",
+                "SMTPService", "ServiceManager",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio + logging, swiftSettings: settings),
+        .executableTarget(
             name: "twinpost",
             dependencies: [
                 "CertificateMaker", "Configuration", "Control", "Listening", "Platform",

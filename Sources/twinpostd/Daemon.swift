@@ -4,7 +4,6 @@ import Control
 import Glibc
 import IMAPService
 import Listening
-import LogOutput
 import Logging
 import MailStore
 import NIOCore
@@ -89,9 +88,12 @@ final class Daemon: Sendable {
     }
 
     private static func makeLogger(_ configuration: Configuration) -> Logger {
-        let output = LogOutput(format: configuration.logFormat == .json ? .json : .text)
         let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
-        LoggingSystem.bootstrap { _ in output.handler(level: level) }
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
         return Logger(label: "twinpostd")
     }
 

@@ -36,7 +36,8 @@ struct Twinpostd: AsyncParsableCommand {
     }
 
     private func complain(_ text: String) {
-        fputs("twinpostd: \(text)\n", stderr)
+        let line = Array("twinpostd: \(text)\n".utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress!, $0.count) }
     }
 }
 
