@@ -16,6 +16,8 @@ extension Session {
         if request.isVanished, !isUID || !enabled.contains(.qresync) {
             return bad("VANISHED needs QRESYNC and UID FETCH")
         }
+        let needsModSeq = request.changedSince != nil || request.items.contains(.modSeq)
+        if needsModSeq { enableCondstore() }
         guard let view = refresh() else { return lost() }
         let selection: MailboxView.Selection
         switch messages(set, isUID: isUID, in: view) {
@@ -36,7 +38,6 @@ extension Session {
             }
             uids = Self.changed(uids, since: since, in: view.mailbox)
         }
-        if items.fields.contains(.modSeq) { enableCondstore() }
         let marksSeen = items.marksSeen && selected?.isReadOnly == false
         let plan = FetchPlan(
             view: view, uids: uids, fields: items.fields, sections: items.sections,

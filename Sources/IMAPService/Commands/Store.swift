@@ -19,12 +19,13 @@ extension Session {
     ) -> Effect {
         guard let account else { return bad("Log in first") }
         guard !mailbox.isReadOnly else { return no(.readOnly, "Mailbox is open for reading only") }
+        if request.unchangedSince != nil { enableCondstore() }
+        guard let view = refresh() else { return lost() }
         let selection: MailboxView.Selection
-        switch messages(set, isUID: isUID, in: mailbox.view) {
+        switch messages(set, isUID: isUID, in: view) {
         case .selection(let named): selection = named
         case .effect(let effect): return effect
         }
-        if request.unchangedSince != nil { enableCondstore() }
         let change: FlagChange =
             switch request.change {
             case .add: .add
