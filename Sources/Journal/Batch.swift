@@ -65,7 +65,8 @@ struct BatchHeader: Equatable {
 ///     9   1  flags: 1 must understand, 2 moved by compaction
 ///     10  2  op type
 ///     12  1  compression, 13 1 encryption, 14 2 algorithm: 0 is none
-///     op (80):          16 1 slot, 24 8 incarnation, 32 8 sequence, 40 8 clock, 48 32 chain
+///     op (88):          16 1 slot, 24 8 incarnation, 32 8 sequence, 40 8 clock, 48 32 chain,
+///                       80 8 number of the body it names here, or 0: not part of the chain
 ///     body (64):        16 8 number, 24 8 length, 32 32 SHA-256
 ///     body file (64):   as body, without payload
 ///     chain reset (72): 16 1 slot, 24 48 chain head
@@ -80,7 +81,7 @@ struct Record {
 
         var headerOctets: Int {
             switch self {
-            case .op: 80
+            case .op: 88
             case .body, .bodyFile: 64
             case .chainReset: 72
             case .start: 40
@@ -116,8 +117,10 @@ struct Record {
     }
     var opChain: SHA256Digest { bytes.digest(48) }
     var opRecord: OpRecord {
-        OpRecord(name: opName, header: opHeader, chain: opChain, payload: [UInt8](payload))
+        OpRecord(
+            name: opName, header: opHeader, chain: opChain, payload: [UInt8](payload), body: opBody)
     }
+    var opBody: BodyNumber { BodyNumber(rawValue: bytes.load(80)) }
     /// Of a chain reset.
     var chainHead: ChainHead {
         ChainHead(incarnation: bytes.load(24), sequence: bytes.load(32), hash: bytes.digest(40))
@@ -129,19 +132,20 @@ struct Record {
         return CRC32C.checksum(bytes.slice(8, bytes.count - 8), continuing: first)
     }
 
-    /// The chain after the op: over the chain before it and the record without CRC and chain.
+    /// The chain after the op: over the chain before it and the record without CRC, chain and the
+    /// body's number, which is this node's own affair.
     static func chain(after previous: SHA256Digest, op bytes: UnsafeRawBufferPointer)
         -> SHA256Digest
     {
-        withUnsafeTemporaryAllocation(byteCount: bytes.count - 4, alignment: 8) { scratch in
+        withUnsafeTemporaryAllocation(byteCount: bytes.count, alignment: 8) { scratch in
             scratch.store(previous, at: 0)
             scratch.baseAddress!.advanced(by: 32).copyMemory(from: bytes.baseAddress!, byteCount: 4)
             scratch.baseAddress!.advanced(by: 36).copyMemory(
                 from: bytes.baseAddress! + 8, byteCount: 40)
-            let payload = bytes.count - 80
+            let payload = bytes.count - Kind.op.headerOctets
             if payload > 0 {
                 scratch.baseAddress!.advanced(by: 76).copyMemory(
-                    from: bytes.baseAddress! + 80, byteCount: payload)
+                    from: bytes.baseAddress! + Kind.op.headerOctets, byteCount: payload)
             }
             return SHA256Digest(
                 hashing: UnsafeRawBufferPointer(start: scratch.baseAddress!, count: 76 + payload))
@@ -172,11 +176,18 @@ struct Record {
         switch kind {
         case .op, .chainReset, .start:
             if record.slot > 1 { return .failure(HeaderProblem("slot \(record.slot)")) }
-        case .body:
+        case .body, .bodyFile:
+            // A number at the end of its range, which no journal reaches, would leave no next one.
+            if record.bodyNumber.rawValue >= BodyTable.numberLimit
+                || record.bodyLength >= BodyTable.octetsLimit
+            {
+                return .failure(HeaderProblem("the body's number or length is out of range"))
+            }
+        }
+        if kind == .body {
             if record.bodyLength != UInt64(length - kind.headerOctets) {
                 return .failure(HeaderProblem("the body's length is not its record's"))
             }
-        case .bodyFile: break
         }
         return .success((record, stored))
     }

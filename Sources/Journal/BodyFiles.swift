@@ -90,11 +90,20 @@ public final class BodyFiles: Sendable {
         let body = try header(number, disk, configuration)
         let name = FileName.bodyName(number)
         let wanted = (range ?? 0..<length).clamped(to: 0..<length)
-        let bytes = try reading { () throws(DiskError) in
-            try disk.open(name, create: false)
-                .read(at: UInt64(headerOctets) + wanted.lowerBound, count: wanted.count)
+        let (bytes, size) = try reading { () throws(DiskError) in
+            let file = try disk.open(name, create: false)
+            let size = try file.size()
+            // Nothing is allocated for octets that are not there.
+            guard body.octets == length, length < BodyTable.octetsLimit,
+                size >= UInt64(headerOctets) + length
+            else { return ([UInt8](), size) }
+            let bytes = try file.read(
+                at: UInt64(headerOctets) + wanted.lowerBound, count: wanted.count)
+            return (bytes, size)
         }
-        guard body.octets == length, bytes.count == wanted.count else {
+        guard body.octets == length, size >= UInt64(headerOctets) + length,
+            bytes.count == wanted.count
+        else {
             throw .damage(Damage(file: name, offset: 0, problem: "the body is cut short"))
         }
         if verifyDigest, wanted == 0..<length, SHA256Digest(hashing: bytes) != body.digest {

@@ -64,8 +64,10 @@ public struct BodyReader: Sendable {
         let head = try reading { () throws(DiskError) in try segment.file.read(at: start, count: 64)
         }
         let matches = head.withUnsafeBytes { raw in
-            raw.count == 64 && raw.load(8, UInt8.self) == Record.Kind.body.rawValue
-                && raw.load(16, UInt64.self) == number.rawValue && raw.load(24, UInt64.self) == length
+            raw.count == 64 && length < UInt64(segment.header.segmentOctets)
+                && raw.load(8, UInt8.self) == Record.Kind.body.rawValue
+                && raw.load(16, UInt64.self) == number.rawValue
+                && raw.load(24, UInt64.self) == length
         }
         guard matches else { throw damage(segment, location, "not the record of body \(number)") }
         let body = try reading { () throws(DiskError) in

@@ -12,6 +12,10 @@ struct BodyLocation: Equatable, Sendable {
 
 /// Where every body is: written by the journal's thread, read by all.
 final class BodyTable: Sendable {
+    /// No number and no length reaches these.
+    static let numberLimit: UInt64 = 1 << 62
+    static let octetsLimit: UInt64 = 1 << 40
+
     struct State: Sendable {
         var locations: [UInt64: BodyLocation] = [:]
         /// Octets of live body records by segment.

@@ -86,14 +86,14 @@ public final class CheckpointWriter: @unchecked Sendable {
     private let disk: any Disk
     private let rules: JournalRuleSwitches
     private var header: CheckpointHeader
-    private let locations: [UInt64: BodyLocation]
+    private let locations: [(number: UInt64, location: BodyLocation)]
     private let emptySegments: [UInt64]
     private let deadFiles: [UInt64]
     private var file: (any DiskFile)?
     private var offset = UInt64(CheckpointHeader.octets)
 
     init(
-        journal: Journal, locations: [UInt64: BodyLocation], nextBody: UInt64,
+        journal: Journal, locations: [(number: UInt64, location: BodyLocation)], nextBody: UInt64,
         emptySegments: [UInt64], deadFiles: [UInt64]
     ) {
         position = journal.durable
@@ -117,8 +117,7 @@ public final class CheckpointWriter: @unchecked Sendable {
     /// Adds the journal's own part and makes the checkpoint durable.
     public func finish() throws(JournalError) -> FinishedCheckpoint {
         var chunk: [UInt8] = []
-        for number in locations.keys.sorted() {
-            guard let location = locations[number] else { continue }
+        for (number, location) in locations {
             for value in [number, location.position.value, location.length] {
                 withUnsafeBytes(of: value.littleEndian) { chunk.append(contentsOf: $0) }
             }
@@ -216,15 +215,21 @@ struct CheckpointReader {
         }
     }
 
-    func bodies(_ chunk: [UInt8], _ body: (UInt64, BodyLocation) -> Void) {
+    func bodies(_ chunk: [UInt8], _ body: (UInt64, BodyLocation) -> Void) throws(JournalError) {
+        var isValid = chunk.count % 24 == 0
         chunk.withUnsafeBytes { raw in
             for i in 0..<raw.count / 24 {
+                let number: UInt64 = raw.load(i * 24)
+                let length: UInt64 = raw.load(i * 24 + 16)
                 let position = LocalPosition(value: raw.load(i * 24 + 8))
-                body(
-                    raw.load(i * 24),
-                    BodyLocation(position: position, length: raw.load(i * 24 + 16)))
+                guard number < BodyTable.numberLimit, length < BodyTable.octetsLimit else {
+                    isValid = false
+                    return
+                }
+                body(number, BodyLocation(position: position, length: length))
             }
         }
+        guard isValid else { throw damage(0, "a body's number or length is out of range") }
     }
 
     private func damage(_ offset: UInt64, _ problem: String) -> JournalError {

@@ -6,6 +6,8 @@ enum FileName: Equatable {
     case spare(UInt64)
     case checkpoint(UInt64)
     case body(UInt64)
+    /// The sync of this batch failed: it may be in memory only, though it can be read.
+    case doubt(UInt64)
     /// Unfinished: removed at start.
     case unfinished
     case other
@@ -16,12 +18,15 @@ enum FileName: Equatable {
         "checkpoint-" + hex(position.value)
     }
     static func bodyName(_ number: BodyNumber) -> String { "body-" + hex(number.rawValue) }
+    static func doubtName(batch: UInt64) -> String { "doubt-" + hex(batch) }
     static func unfinishedName(_ name: String) -> String { "new-" + name }
 
     init(_ name: String) {
         if name.hasPrefix("new-") {
             self = .unfinished
-        } else if let n = Self.number(name, after: "segment-") {
+        } else if let n = Self.number(name, after: "doubt-") {
+            self = .doubt(n)
+        } else if let n = Self.number(name, after: "segment-"), n > 0, n >> 31 == 0 {
             self = .segment(n)
         } else if let n = Self.number(name, after: "spare-") {
             self = .spare(n)
@@ -40,6 +45,11 @@ enum FileName: Equatable {
 
     private static func number(_ name: String, after prefix: String) -> UInt64? {
         guard name.hasPrefix(prefix), name.utf8.count == prefix.utf8.count + 16 else { return nil }
-        return UInt64(name.dropFirst(prefix.count), radix: 16)
+        // Only the spelling that the journal writes: no sign, no capitals.
+        guard let n = UInt64(name.dropFirst(prefix.count), radix: 16), name == prefix + hex(n)
+        else {
+            return nil
+        }
+        return n
     }
 }

@@ -12,20 +12,27 @@ extension Journal {
     /// Appends an op of this node under its own slot and the current incarnation.
     ///
     /// It becomes durable with the next `commit`. The payload is copied.
-    public func append(_ header: OpHeader, payload: UnsafeRawBufferPointer) throws(JournalError)
-        -> PendingOp
-    {
+    ///
+    /// - Parameter body: the number of the body that the op names; recovery hands it out again.
+    public func append(
+        _ header: OpHeader, payload: UnsafeRawBufferPointer,
+        body: BodyNumber = BodyNumber(rawValue: 0)
+    ) throws(JournalError) -> PendingOp {
         let head = heads[configuration.slot]
         let name = OpName(
             slot: configuration.slot, incarnation: configuration.incarnation,
             sequence: head.sequence + 1)
-        return try append(name, header, payload, expected: nil)
+        return try append(name, header, payload, body, expected: nil)
     }
 
     /// As above, for a payload in an array.
-    public func append(_ header: OpHeader, payload: [UInt8]) throws(JournalError) -> PendingOp {
+    public func append(
+        _ header: OpHeader, payload: [UInt8], body: BodyNumber = BodyNumber(rawValue: 0)
+    ) throws(JournalError) -> PendingOp {
         let result: Result<PendingOp, JournalError> = payload.withUnsafeBytes { raw in
-            do throws(JournalError) { return .success(try append(header, payload: raw)) } catch {
+            do throws(JournalError) {
+                return .success(try append(header, payload: raw, body: body))
+            } catch {
                 return .failure(error)
             }
         }
@@ -41,7 +48,8 @@ extension Journal {
         }
         let result: Result<PendingOp, JournalError> = op.payload.withUnsafeBytes { raw in
             do throws(JournalError) {
-                return .success(try append(op.name, op.header, raw, expected: op.chain))
+                return .success(
+                    try append(op.name, op.header, raw, op.body, expected: op.chain))
             } catch {
                 return .failure(error)
             }
@@ -51,10 +59,10 @@ extension Journal {
 
     private func append(
         _ name: OpName, _ header: OpHeader, _ payload: UnsafeRawBufferPointer,
-        expected: SHA256Digest?
+        _ body: BodyNumber, expected: SHA256Digest?
     ) throws(JournalError) -> PendingOp {
         precondition(name.slot <= 1)
-        let length = 80 + payload.count
+        let length = Record.Kind.op.headerOctets + payload.count
         let offset = try begin(.op, length: length)
         let buffer = pending.buffer
         buffer.append(payload)
@@ -68,6 +76,7 @@ extension Journal {
         out.store(name.incarnation, at: 24)
         out.store(name.sequence, at: 32)
         out.store(header.clock, at: 40)
+        out.store(body.rawValue, at: 80)
         let chain = Record.chain(
             after: heads[name.slot].hash, op: UnsafeRawBufferPointer(out))
         if let expected, expected != chain {

@@ -73,7 +73,7 @@ extension Journal {
         if let failure { throw .failed(failure) }
         guard isSyncing, let segment = current else { return }
         do throws(DiskError) {
-            if !rules.contains(.skipSync) { try segment.file.sync() }
+            if !rules.contains(.skipSync) { try syncBatch(segment) }
             if let spare = segment.spareName {
                 // Only after its content is durable does the file become a segment: so a segment
                 // without a valid first batch is always damage.
@@ -100,6 +100,18 @@ extension Journal {
         durable = end
         committedHeads = heads
         pending.clear()
+    }
+
+    private func syncBatch(_ segment: CurrentSegment) throws(DiskError) {
+        do throws(DiskError) { try segment.file.sync() } catch {
+            // The kernel may have given up on what was written and still show it to readers: the
+            // next start must not trust that. A reboot ends it, so this needs no sync. A new
+            // segment has not got its name yet: nobody looks into it.
+            if segment.spareName == nil {
+                _ = try? disk.open(FileName.doubtName(batch: lastBatch), create: true)
+            }
+            throw error
+        }
     }
 
     func fail(_ error: DiskError) -> JournalError {

@@ -7,6 +7,8 @@ struct CompactionState {
     /// Segments in which something could not be read: left as they are.
     var refused: Set<UInt64> = []
     var retainFrom = LocalPosition(value: .max)
+    /// Of dead bodies: gone from the table, but not yet from the disk.
+    var deadFiles: Set<UInt64> = []
 }
 
 extension Journal {
@@ -25,20 +27,31 @@ extension Journal {
         if let failure { throw .failed(failure) }
         precondition(pending.recordCount == 0 && !isSyncing)
         compaction.retainFrom = retainOpsFrom
-        let snapshot = table.with { $0 }
-        var deadFiles: [UInt64] = []
-        for number in snapshot.locations.keys.sorted() where !isLive(BodyNumber(rawValue: number)) {
-            if snapshot.locations[number]?.isFile == true { deadFiles.append(number) }
-            table.with { $0.remove(number) }
+        let numbers = table.with { Array($0.locations.keys) }
+        let dead = numbers.filter { !isLive(BodyNumber(rawValue: $0)) }
+        let deadFiles = table.with { state in
+            var files: [UInt64] = []
+            for number in dead {
+                if state.locations[number]?.isFile == true { files.append(number) }
+                state.remove(number)
+            }
+            return files
         }
-        let live = table.with { $0 }
-        let empty = segments.filter {
-            $0 < durable.segment && live.liveOctets[$0, default: 0] == 0
+        // A checkpoint that fails leaves its dead files to the next.
+        compaction.deadFiles.formUnion(deadFiles)
+        let (locations, liveOctets, next) = table.with { state in
+            (
+                state.locations.map { (number: $0.key, location: $0.value) },
+                state.liveOctets, state.next
+            )
         }
+        let empty = segments.filter { $0 < durable.segment && liveOctets[$0, default: 0] == 0 }
         let writer = CheckpointWriter(
-            journal: self, locations: live.locations, nextBody: live.next, emptySegments: empty,
-            deadFiles: deadFiles)
-        if rules.contains(.reclaimBeforeCheckpoint) { try reclaim(empty, deadFiles) }
+            journal: self, locations: locations.sorted { $0.number < $1.number }, nextBody: next,
+            emptySegments: empty, deadFiles: compaction.deadFiles.sorted())
+        if rules.contains(.reclaimBeforeCheckpoint) {
+            try reclaim(empty, compaction.deadFiles.sorted())
+        }
         return writer
     }
 
@@ -70,7 +83,7 @@ extension Journal {
             segments.removeAll { $0 == number }
             table.with { $0.liveOctets[number] = nil }
         }
-        for number in deadFiles {
+        for number in deadFiles where compaction.deadFiles.remove(number) != nil {
             try reading { () throws(DiskError) in
                 try disk.remove(FileName.bodyName(BodyNumber(rawValue: number)))
             }

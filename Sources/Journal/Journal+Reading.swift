@@ -8,37 +8,66 @@ public struct OpReader: Sendable {
     /// durable. Ops of a batch that begins before `start` may come again.
     ///
     /// - Parameter body: returns false to stop.
-    /// - Throws: `positionGone` if a segment was recycled; `damage`.
+    /// - Throws: `positionGone` if a segment was recycled; `damage` where a batch is missing.
     public func read(
         from start: LocalPosition, to end: LocalPosition, slot: UInt8? = nil,
         _ body: (OpRecord, LocalPosition) -> Bool
     ) throws(JournalError) {
         var number = max(1, start.segment)
         while number <= end.segment {
-            let segment: SegmentFile
-            do throws(JournalError) { segment = try files.file(number) } catch {
-                if case .disk(let cause) = error, cause.code == .notFound {
-                    throw .positionGone(LocalPosition(segment: number, offset: 0))
-                }
-                throw error
-            }
-            var batch = segment.header.previousBatch + 1
+            let segment = try file(number)
+            var batch = segment.header.previousBatch &+ 1
             var previous: UInt32? = segment.header.previousChecksum
             var offset = SegmentHeader.octets
             while LocalPosition(segment: number, offset: offset) < end {
                 let found = try segment.batch(
                     at: offset, number: batch, previous: previous, rules: [])
-                guard case .batch(let header, let checksum, let bytes) = found else { break }
-                let next = offset + (Int(header.length) + 4095) / 4096 * 4096
-                if LocalPosition(segment: number, offset: next) > start {
-                    if !hand(out: bytes, segment, offset, slot, body) { return }
+                switch found {
+                case .none(let problem, _):
+                    guard number < end.segment else {
+                        throw try refusal(segment, offset, problem)
+                    }
+                    let next = try file(number + 1).header
+                    if next.previousBatch &+ 1 != batch
+                        || next.previousEnd != LocalPosition(segment: number, offset: offset)
+                    {
+                        throw try refusal(segment, offset, problem)
+                    }
+                case .batch(let header, let checksum, let bytes):
+                    let next = offset + BatchHeader.aligned(Int(header.length))
+                    if LocalPosition(segment: number, offset: next) > start {
+                        if !hand(out: bytes, segment, offset, slot, body) { return }
+                    }
+                    batch &+= 1
+                    previous = checksum
+                    offset = next
+                    continue
                 }
-                batch += 1
-                previous = checksum
-                offset = next
+                break
             }
             number += 1
         }
+    }
+
+    private func file(_ number: UInt64) throws(JournalError) -> SegmentFile {
+        do throws(JournalError) { return try files.file(number) } catch {
+            if case .disk(let cause) = error, cause.code == .notFound {
+                throw .positionGone(LocalPosition(segment: number, offset: 0))
+            }
+            throw error
+        }
+    }
+
+    /// Why a batch that must be there is not: the segment was recycled meanwhile, or it is damaged.
+    private func refusal(_ segment: SegmentFile, _ offset: Int, _ problem: String)
+        throws(JournalError) -> JournalError
+    {
+        files.forget(segment.header.number)
+        let now = try file(segment.header.number)
+        if now.header != segment.header {
+            return .positionGone(LocalPosition(segment: segment.header.number, offset: offset))
+        }
+        return .damage(Damage(file: segment.name, offset: UInt64(offset), problem: problem))
     }
 
     private func hand(
@@ -46,6 +75,7 @@ public struct OpReader: Sendable {
         _ body: (OpRecord, LocalPosition) -> Bool
     ) -> Bool {
         var goesOn = true
+        // The batch was checked: no record of it fails to decode.
         try? SegmentFile.forEachRecord(bytes, seed: segment.seed) { record in
             guard goesOn, record.kind == .op, slot == nil || slot == record.slot else { return }
             let position = LocalPosition(
@@ -56,62 +86,47 @@ public struct OpReader: Sendable {
     }
 }
 
+extension BatchHeader {
+    /// Where the next batch starts, in octets from the start of one of this length.
+    static func aligned(_ length: Int) -> Int { (length + alignment - 1) / alignment * alignment }
+}
+
 extension Journal {
     /// Reads ops back; see `durablePosition` for how far.
     public var ops: OpReader { OpReader(files: files) }
 
-    /// Reads every batch of every segment and every live body back, checking CRCs, the batches'
-    /// chain and SHA-256. The ops' chains were checked when the journal was opened.
+    /// Reads every batch and every live body back; see `verify(disk:configuration:)`.
+    public func verify() -> [Damage] {
+        Self.verify(disk: disk, configuration: configuration).damage
+    }
+}
+
+/// A journal that is only read: nothing on its disk is changed.
+public struct ReadOnlyJournal: Sendable {
+    /// Reads bodies.
+    public let bodies: BodyReader
+    /// Reads ops back, up to `end`.
+    public let ops: OpReader
+    /// Where the journal ends.
+    public let end: LocalPosition
+    /// What recovery found.
+    public let report: RecoveryReport
+}
+
+extension Journal {
+    /// Recovers the state as `open` does, but opens nothing for writing, clears nothing away and
+    /// appends nothing. What it hands out is readable; whether the last batch is durable is unknown.
     ///
-    /// - Returns: what is damaged; empty if all is well.
-    public func verify() throws(JournalError) -> [Damage] {
-        var findings: [Damage] = []
-        for number in segments {
-            try collect(&findings) { () throws(JournalError) in
-                if let damage = try verifySegment(number) { throw .damage(damage) }
-            }
-        }
-        for number in table.with({ $0.locations.keys.sorted() }) {
-            try collect(&findings) { () throws(JournalError) in
-                _ = try bodies.read(BodyNumber(rawValue: number), verifyDigest: true)
-            }
-        }
-        return findings
-    }
-
-    private func collect(_ findings: inout [Damage], _ check: () throws(JournalError) -> Void)
-        throws(JournalError)
-    {
-        do throws(JournalError) { try check() } catch {
-            guard case .damage(let damage) = error else { throw error }
-            findings.append(damage)
-        }
-    }
-
-    private func verifySegment(_ number: UInt64) throws(JournalError) -> Damage? {
-        let segment = try SegmentFile.open(number, on: disk, configuration: configuration)
-        var batch = segment.header.previousBatch + 1
-        var previous = segment.header.previousChecksum
-        var offset = SegmentHeader.octets
-        while case .batch(let header, let checksum, _) = try segment.batch(
-            at: offset, number: batch, previous: previous, rules: [])
-        {
-            batch += 1
-            previous = checksum
-            offset += (Int(header.length) + 4095) / 4096 * 4096
-        }
-        var expected: (batch: UInt64, end: Int)?
-        if number == durable.segment {
-            expected = (lastBatch + 1, end.offset)
-        } else if segments.contains(number + 1) {
-            let next = try SegmentFile.open(number + 1, on: disk, configuration: configuration)
-            expected = (next.header.previousBatch + 1, next.header.previousEnd.offset)
-        }
-        if let expected, expected.batch != batch || expected.end != offset {
-            return Damage(
-                file: segment.name, offset: UInt64(offset),
-                problem: "no valid batch \(batch), though the journal goes on")
-        }
-        return nil
+    /// - Throws: as `open`.
+    public static func read(
+        disk: any Disk, configuration: JournalConfiguration,
+        recover: (RecoveredItem) throws(JournalError) -> Void = { _ in }
+    ) throws(JournalError) -> ReadOnlyJournal {
+        let journal = Journal(disk: disk, configuration: configuration)
+        let found = try journal.survey()
+        try journal.replay(found, recover)
+        try journal.checkBodyFiles(found)
+        return ReadOnlyJournal(
+            bodies: journal.bodies, ops: journal.ops, end: journal.end, report: journal.report)
     }
 }

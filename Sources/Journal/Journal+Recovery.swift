@@ -26,9 +26,10 @@ extension Journal {
         var checkpoints: [UInt64] = []
         var bodies: [UInt64] = []
         var unfinished: [String] = []
+        var doubts: [UInt64] = []
     }
 
-    private func survey() throws(JournalError) -> Survey {
+    func survey() throws(JournalError) -> Survey {
         var found = Survey()
         let names = try reading { () throws(DiskError) in try disk.list() }
         for name in names.sorted() {
@@ -38,13 +39,14 @@ extension Journal {
             case .checkpoint(let n): found.checkpoints.append(n)
             case .body(let n): found.bodies.append(n)
             case .unfinished: found.unfinished.append(name)
+            case .doubt(let n): found.doubts.append(n)
             case .other: report.notes.append("\(name) is not a file of the journal; left alone")
             }
         }
         return found
     }
 
-    private func replay(_ found: Survey, _ recover: (RecoveredItem) throws(JournalError) -> Void)
+    func replay(_ found: Survey, _ recover: (RecoveredItem) throws(JournalError) -> Void)
         throws(JournalError)
     {
         let from = try loadCheckpoint(found, recover)
@@ -105,12 +107,12 @@ extension Journal {
             }
             try reader.forEachChunk { (kind, content) throws(JournalError) in
                 if kind == 1 { return try recover(.checkpointState(content)) }
-                reader.bodies(content) { table.set(BodyNumber(rawValue: $0), $1) }
+                try reader.bodies(content) { table.set(BodyNumber(rawValue: $0), $1) }
             }
             heads = reader.header.heads
             lastBatch = reader.header.lastBatch
             lastChecksum = reader.header.lastChecksum
-            let next = reader.header.nextBody
+            let next = min(reader.header.nextBody, BodyTable.numberLimit)
             if !rules.contains(.bodyNumbersRestart) {
                 table.with { $0.next = max($0.next, next) }
             } else {
@@ -142,7 +144,10 @@ extension Journal {
                     problem: "the journal ends here at batch \(lastBatch), but \(segment.name)"
                         + " follows batch \(segment.header.previousBatch)"))
         }
-        table.with { [next = segment.header.nextBody] in $0.next = max($0.next, next) }
+        if !rules.contains(.bodyNumbersRestart) {
+            let next = min(segment.header.nextBody, BodyTable.numberLimit)
+            table.with { $0.next = max($0.next, next) }
+        }
     }
 
     /// Applies the batches of a segment from `start` on and returns where they end.
@@ -153,12 +158,13 @@ extension Journal {
         var offset = start
         while true {
             let found = try segment.batch(
-                at: offset, number: lastBatch + 1, previous: lastChecksum, rules: rules)
+                at: offset, number: lastBatch &+ 1, previous: lastChecksum, rules: rules)
             switch found {
             case .batch(let header, let checksum, let bytes):
                 try apply(segment, offset, bytes, recover)
                 lastBatch = header.number
                 lastChecksum = checksum
+                if isLast { tail = (header.number, offset, bytes) }
                 offset += (Int(header.length) + alignment - 1) / alignment * alignment
             case .none(let problem, let torn):
                 // Of a segment that is not the last, the next one's header says whether this is
@@ -241,25 +247,44 @@ extension Journal {
         return op
     }
 
+    /// The numbers of the bodies in files of their own, all of which must be there.
+    @discardableResult
+    func checkBodyFiles(_ found: Survey) throws(JournalError) -> Set<UInt64> {
+        let named = table.with { state in
+            Set(state.locations.filter { $0.value.isFile }.keys)
+        }
+        if let gone = named.subtracting(found.bodies).min() {
+            let name = FileName.bodyName(BodyNumber(rawValue: gone))
+            throw .damage(Damage(file: name, offset: 0, problem: "the file is missing"))
+        }
+        return named
+    }
+
     /// After everything has been read: makes what was found durable, clears away what no one
     /// names, and begins this incarnation.
     private func settle(_ found: Survey) throws(JournalError) {
         committedHeads = heads
         durable = end
-        let bodyFiles = table.with { state in
-            state.locations.filter { $0.value.isFile }.keys.sorted()
-        }
-        for number in bodyFiles where !found.bodies.contains(number) {
-            let name = FileName.bodyName(BodyNumber(rawValue: number))
-            throw .damage(Damage(file: name, offset: 0, problem: "the file is missing"))
-        }
-        let named = Set(bodyFiles)
+        let named = try checkBodyFiles(found)
         do throws(DiskError) {
+            if let tail, found.doubts.contains(tail.batch),
+                !rules.contains(.recoveredTailNotRewritten)
+            {
+                // A sync that failed may have dropped it though it can be read; it was not
+                // answered, so nothing is lost if the disk fails again in the midst of this.
+                try current?.file.write(at: UInt64(tail.offset), tail.bytes)
+            }
+            tail = nil
             if !rules.contains(.recoveredTailNotSynced) {
                 try current?.file.sync()
                 try disk.syncDirectory()
             }
             for name in found.unfinished { try disk.remove(name) }
+            if !found.doubts.isEmpty {
+                for n in found.doubts { try disk.remove(FileName.doubtName(batch: n)) }
+                // Its number is soon another batch's.
+                try disk.syncDirectory()
+            }
             if !rules.contains(.keepUnreferencedBodyFiles) {
                 for number in found.bodies where !named.contains(number) {
                     try disk.remove(FileName.bodyName(BodyNumber(rawValue: number)))

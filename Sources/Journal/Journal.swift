@@ -35,6 +35,8 @@ public final class Journal {
     var segments: [UInt64] = []
     var checkpointPosition = LocalPosition.zero
     var compaction = CompactionState()
+    /// The last batch that recovery accepted, to be written again if a sync failed before.
+    var tail: (batch: UInt64, offset: Int, bytes: [UInt8])?
 
     struct CurrentSegment {
         var number: UInt64

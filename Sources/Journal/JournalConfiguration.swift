@@ -75,6 +75,8 @@ package struct JournalRuleSwitches: OptionSet, Sendable {
     package static let ignoreRetainedOps = Self(rawValue: 1 << 14)
     /// J16
     package static let bodyNumbersRestart = Self(rawValue: 1 << 15)
+    /// J18
+    package static let recoveredTailNotRewritten = Self(rawValue: 1 << 17)
     /// J17
     package static let keepUnreferencedBodyFiles = Self(rawValue: 1 << 16)
 }

@@ -93,12 +93,19 @@ public struct OpRecord: Hashable, Sendable {
     /// The origin's chain after this op.
     public var chain: SHA256Digest
     public var payload: [UInt8]
+    /// Where this node keeps the body that the op names; 0 if it names none. It is this node's own
+    /// affair: neither sent to the peer nor part of the chain.
+    public var body: BodyNumber
 
-    public init(name: OpName, header: OpHeader, chain: SHA256Digest, payload: [UInt8]) {
+    public init(
+        name: OpName, header: OpHeader, chain: SHA256Digest, payload: [UInt8],
+        body: BodyNumber = BodyNumber(rawValue: 0)
+    ) {
         self.name = name
         self.header = header
         self.chain = chain
         self.payload = payload
+        self.body = body
     }
 }
 
@@ -106,8 +113,8 @@ public struct OpRecord: Hashable, Sendable {
 /// and op after it.
 public enum RecoveredItem: Sendable {
     case checkpointState([UInt8])
-    /// A body that was appended, or moved, behind the checkpoint: an op that names it by its digest
-    /// follows if it is new.
+    /// A body that was appended, or moved, behind the checkpoint. An op that names it by its number
+    /// may follow; none does if the change was refused.
     case body(BodyNumber, SHA256Digest)
     case op(OpRecord, LocalPosition)
 }

@@ -25,6 +25,11 @@ struct SegmentFile: Sendable {
                 let problem = "the header is segment \(header.number)'s"
                 throw .damage(Damage(file: name, offset: 0, problem: problem))
             }
+            let size = try reading { () throws(DiskError) in try file.size() }
+            guard UInt64(header.segmentOctets) <= size, header.segmentOctets < 1 << 31 else {
+                let problem = "the file is shorter than its header says"
+                throw .damage(Damage(file: name, offset: size, problem: problem))
+            }
             return SegmentFile(
                 name: name, file: file, header: header, seed: checksumSeed(salt: header.salt))
         }

@@ -185,17 +185,13 @@ struct Replay {
     var node: Node
     private var state: [UInt8] = []
     private var isStateDone = false
-    /// Bodies that no operation has named yet.
-    private var bodies: [SHA256Digest: BodyNumber] = [:]
 
     init(node: Node) { self.node = node }
 
     mutating func take(_ item: RecoveredItem) throws(JournalError) {
         switch item {
         case .checkpointState(let chunk): state += chunk
-        case .body(let number, let digest):
-            try finishState()
-            bodies[digest] = number
+        case .body: try finishState()
         case .op(let record, let position):
             try finishState()
             try replay(record, position)
@@ -217,14 +213,10 @@ struct Replay {
                 "operation \(record.name) is of type \(record.header.type), which this version "
                     + "does not know; run the version that wrote it")
         }
-        var body = BodyNumber(rawValue: 0)
-        if case .accept(let accept) = op {
-            guard let number = bodies.removeValue(forKey: accept.digest) else {
-                throw .foreign("operation \(record.name) names a body that is not in the journal")
-            }
-            body = number
+        if case .accept = op, record.body.rawValue == 0 {
+            throw .foreign("operation \(record.name) names a body that is not in the journal")
         }
-        node.replay(op, clock: HybridTime(rawValue: record.header.clock), body: body)
+        node.replay(op, clock: HybridTime(rawValue: record.header.clock), body: record.body)
     }
 
     /// Decodes the checkpoint's state once all of it has come.

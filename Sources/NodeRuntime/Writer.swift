@@ -172,7 +172,8 @@ final class Writer: @unchecked Sendable {
             do throws(JournalError) {
                 for record in records {
                     let header = OpHeader(type: record.op.type, clock: record.clock.rawValue)
-                    _ = try journal.append(header, payload: record.op.encoded)
+                    _ = try journal.append(
+                        header, payload: record.op.encoded, body: record.body)
                 }
                 octetsSinceCheckpoint += journal.pendingOctets
                 _ = try journal.commit()

@@ -16,7 +16,11 @@ public final class FaultyDisk: Disk {
         /// following sync "succeeds".
         public var failNextSync = false
         public var failNextWrite = false
+        public var failNextRead = false
+        public var failNextDirectorySync = false
         public var failReads = false
+        /// Every call that changes something fails, until the power goes.
+        public var failChanges = false
         /// Whether a power loss may leave garbage in a block that was being written.
         public var scrambleBlocks = true
 
@@ -32,16 +36,47 @@ public final class FaultyDisk: Disk {
         public var scrambledBlocks = 0
         public var lostNames = 0
         public var refusedFull = 0
+        public var failedSyncs = 0
+        public var failedCalls = 0
+
+        public init() {}
     }
 
     struct Content {
         var current: [UInt8] = []
         var durable: [UInt8] = []
-        /// Sectors in which `current` may differ from `durable`.
-        var dirty: Set<Int> = []
-        /// Sectors that a failed sync gave up: later syncs do not write them.
-        var abandoned: Set<Int> = []
+        /// By sector, as far as any was written: in which `current` may differ from `durable`.
+        var sectors: [Sector] = []
+        var dirtyCount = 0
         var lastWrite: Range<Int>?
+        var isNamed = true
+
+        enum Sector: UInt8 {
+            case clean, dirty
+            /// A failed sync gave it up: later syncs do not write it unless it is written again.
+            case abandoned
+        }
+
+        mutating func markDirty(_ range: Range<Int>) {
+            if range.isEmpty { return }
+            let last = (range.upperBound - 1) / FaultyDisk.sector
+            if sectors.count <= last {
+                sectors.append(contentsOf: repeatElement(.clean, count: last + 1 - sectors.count))
+            }
+            for sector in range.lowerBound / FaultyDisk.sector...last {
+                if sectors[sector] == .clean { dirtyCount += 1 }
+                sectors[sector] = .dirty
+            }
+        }
+
+        /// Sets a length that is durable at once, or lets octets go.
+        static func resize(_ bytes: inout [UInt8], to count: Int) {
+            if bytes.count < count {
+                bytes.append(contentsOf: repeatElement(0, count: count - bytes.count))
+            } else {
+                bytes.removeLast(bytes.count - count)
+            }
+        }
     }
 
     enum NameChange {
@@ -61,6 +96,8 @@ public final class FaultyDisk: Disk {
         var crashed = false
         var random: SeededRandomness
         var capacity: Int
+        /// The sum of the lengths of all named files.
+        var used = 0
     }
 
     static let sector = 512
@@ -110,9 +147,10 @@ public final class FaultyDisk: Disk {
     public func remove(_ name: String) throws(DiskError) {
         try with { s throws(DiskError) in
             try s.change("remove", name)
-            guard s.names.removeValue(forKey: name) != nil else {
+            guard let id = s.names.removeValue(forKey: name) else {
                 throw DiskError(.notFound, operation: "remove", file: name)
             }
+            s.unname(id)
             s.nameChanges.append(.unlink(name))
         }
     }
@@ -123,7 +161,7 @@ public final class FaultyDisk: Disk {
             guard let id = s.names.removeValue(forKey: name) else {
                 throw DiskError(.notFound, operation: "rename", file: name)
             }
-            s.names[newName] = id
+            if let replaced = s.names.updateValue(id, forKey: newName) { s.unname(replaced) }
             s.nameChanges.append(.rename(name, newName, id))
         }
     }
@@ -131,6 +169,11 @@ public final class FaultyDisk: Disk {
     public func syncDirectory() throws(DiskError) {
         try with { s throws(DiskError) in
             try s.change("sync directory", "")
+            if s.faults.failNextDirectorySync {
+                s.faults.failNextDirectorySync = false
+                s.counters.failedSyncs += 1
+                throw DiskError(.failed, operation: "sync directory", file: "")
+            }
             s.counters.directorySyncs += 1
             s.durableNames = s.names
             s.nameChanges = []
@@ -180,8 +223,10 @@ public final class FaultyDisk: Disk {
             guard let id = s.names[name], var content = s.contents[id] else { return }
             body(&content.current)
             content.durable = content.current
-            content.dirty = []
+            content.sectors = []
+            content.dirtyCount = 0
             s.contents[id] = content
+            s.recount()
         }
     }
 
@@ -192,16 +237,28 @@ public final class FaultyDisk: Disk {
 }
 
 extension FaultyDisk.State {
-    var used: Int {
-        var sum = 0
-        for id in names.values { sum += contents[id]?.current.count ?? 0 }
-        return sum
+    mutating func unname(_ id: Int) {
+        used -= contents[id]?.current.count ?? 0
+        contents[id]?.isNamed = false
+    }
+
+    /// After changes that did not keep `used`.
+    mutating func recount() {
+        used = 0
+        for id in names.values.sorted() {
+            used += contents[id]?.current.count ?? 0
+            contents[id]?.isNamed = true
+        }
     }
 
     /// Counts a call that changes something, and fails it when the crash is due.
     mutating func change(_ operation: String, _ file: String) throws(DiskError) {
         if let left = faults.crashAfterChanges {
             if left <= 0 { crashed = true } else { faults.crashAfterChanges = left - 1 }
+        }
+        if faults.failChanges, !crashed {
+            counters.failedCalls += 1
+            throw DiskError(.failed, operation: operation, file: file)
         }
         if crashed { throw DiskError(.failed, operation: operation, file: file) }
     }
@@ -235,8 +292,10 @@ extension FaultyDisk.State {
         }
         crashed = false
         faults.crashAfterChanges = nil
-        faults.failNextSync = false
-        faults.failNextWrite = false
+        let scrambleBlocks = faults.scrambleBlocks
+        faults = FaultyDisk.Faults()
+        faults.scrambleBlocks = scrambleBlocks
+        recount()
     }
 
     private mutating func tear(_ content: inout FaultyDisk.Content) {
@@ -247,15 +306,18 @@ extension FaultyDisk.State {
         } else if content.durable.count > content.current.count, random.below(2) == 0 {
             content.durable.removeLast(content.durable.count - content.current.count)
         }
-        for sector in content.dirty.sorted() {
-            let range = (sector * size)..<min((sector + 1) * size, content.durable.count)
+        for sector in content.sectors.indices where content.sectors[sector] != .clean {
+            let length = content.durable.count
+            let range = min(sector * size, length)..<min((sector + 1) * size, length)
             if range.isEmpty || random.below(2) == 0 { continue }
             counters.tornSectors += 1
-            for i in range where i < content.current.count {
-                content.durable[i] = content.current[i]
+            let end = min(range.upperBound, content.current.count)
+            if range.lowerBound < end {
+                content.durable.replaceSubrange(
+                    range.lowerBound..<end, with: content.current[range.lowerBound..<end])
             }
         }
-        if faults.scrambleBlocks, let last = content.lastWrite, !content.dirty.isEmpty,
+        if faults.scrambleBlocks, let last = content.lastWrite, content.dirtyCount > 0,
             random.below(3) == 0
         {
             // Firmware with 4,096-octet sectors writes whole blocks: one of them may be garbage.
@@ -268,8 +330,8 @@ extension FaultyDisk.State {
             counters.scrambledBlocks += 1
         }
         content.current = content.durable
-        content.dirty = []
-        content.abandoned = []
+        content.sectors = []
+        content.dirtyCount = 0
         content.lastWrite = nil
     }
 }

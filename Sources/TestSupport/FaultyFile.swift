@@ -24,7 +24,10 @@ final class FaultyFile: DiskFile {
     {
         nonisolated(unsafe) let buffer = buffer
         return try disk.with { s throws(DiskError) -> Int in
-            if s.crashed || s.faults.failReads {
+            let failsOnce = s.faults.failNextRead
+            s.faults.failNextRead = false
+            if s.crashed || s.faults.failReads || failsOnce {
+                s.counters.failedCalls += 1
                 throw DiskError(.failed, operation: "read", file: name)
             }
             guard let content = s.contents[id], offset < UInt64(content.current.count) else {
@@ -61,23 +64,19 @@ final class FaultyFile: DiskFile {
             defer { s.contents[id] = content }
             let growth = range.upperBound - content.current.count
             if growth > 0 {
-                if s.used + content.current.count + growth > s.capacity {
+                if s.used + growth > s.capacity {
                     s.counters.refusedFull += 1
                     throw DiskError(.full, operation: "write", file: name)
                 }
                 content.current.append(contentsOf: repeatElement(0, count: growth))
+                if content.isNamed { s.used += growth }
             }
             var at = range.lowerBound
             for piece in pieces {
                 content.current.replaceSubrange(at..<at + piece.count, with: piece)
                 at += piece.count
             }
-            if !range.isEmpty {
-                let size = FaultyDisk.sector
-                for sector in (range.lowerBound / size)...((range.upperBound - 1) / size) {
-                    content.dirty.insert(sector)
-                }
-            }
+            content.markDirty(range)
             content.lastWrite = range
             if let failure { throw failure }
         }
@@ -92,23 +91,23 @@ final class FaultyFile: DiskFile {
             if s.faults.failNextSync {
                 // What Linux does: the pages are marked clean, so that no later sync writes them.
                 s.faults.failNextSync = false
-                content.abandoned.formUnion(content.dirty)
+                s.counters.failedSyncs += 1
+                for i in content.sectors.indices where content.sectors[i] == .dirty {
+                    content.sectors[i] = .abandoned
+                }
                 throw DiskError(.failed, operation: "sync", file: name)
             }
             let size = FaultyDisk.sector
-            if content.durable.count < content.current.count {
-                let missing = content.current.count - content.durable.count
-                content.durable.append(contentsOf: repeatElement(0, count: missing))
-            } else if content.durable.count > content.current.count {
-                content.durable.removeLast(content.durable.count - content.current.count)
-            }
-            for sector in content.dirty where !content.abandoned.contains(sector) {
-                let range = (sector * size)..<min((sector + 1) * size, content.current.count)
+            let end = content.current.count
+            FaultyDisk.Content.resize(&content.durable, to: end)
+            for sector in content.sectors.indices where content.sectors[sector] == .dirty {
+                content.sectors[sector] = .clean
+                content.dirtyCount -= 1
+                let range = min(sector * size, end)..<min((sector + 1) * size, end)
                 if range.isEmpty { continue }
                 content.durable.replaceSubrange(range, with: content.current[range])
             }
-            content.dirty = content.abandoned
-            if content.dirty.isEmpty { content.lastWrite = nil }
+            content.lastWrite = nil
         }
     }
 
@@ -117,13 +116,9 @@ final class FaultyFile: DiskFile {
             try s.change("truncate", name)
             guard var content = s.contents.removeValue(forKey: id) else { return }
             defer { s.contents[id] = content }
-            let count = Int(octets)
-            if count <= content.current.count {
-                content.current.removeLast(content.current.count - count)
-            } else {
-                content.current.append(
-                    contentsOf: repeatElement(0, count: count - content.current.count))
-            }
+            let before = content.current.count
+            FaultyDisk.Content.resize(&content.current, to: Int(octets))
+            if content.isNamed { s.used += content.current.count - before }
         }
     }
 }
