@@ -109,8 +109,14 @@ if !coreOnly {
             "Control",
             ["Platform", "PlatformLinux", "SASL", "MailStore", "Policy", "Node"] + nio + http
                 + logging),
+        layer(
+            "Verification",
+            [
+                "Platform", "PlatformLinux", "IMAP", "Journal", "MailStore", "Node", "NodeRuntime",
+                "SQLiteIndex",
+            ]),
         layer("LogOutput", ["Platform", "PlatformLinux"] + logging),
-        layer("ServiceManager", ["PlatformLinux"]),
+        layer("ServiceManager"),
         layer("CertificateMaker", ["COpenSSL"]),
 
         // Layer 5: programs.
@@ -118,6 +124,7 @@ if !coreOnly {
             name: "twinpostd",
             dependencies: [
                 "Authentication", "Configuration", "Control", "IMAPService", "Listening",
+                "LogOutput",
                 "MailStore", "Node", "NodeRuntime", "Platform", "PlatformLinux", "Policy", "SMTP",
                 "SMTPService", "ServiceManager",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -125,8 +132,8 @@ if !coreOnly {
         .executableTarget(
             name: "twinpost",
             dependencies: [
-                "CertificateMaker", "Configuration", "Control", "Listening", "Platform",
-                "PlatformLinux",
+                "CertificateMaker", "Configuration", "Control", "Listening", "NodeRuntime",
+                "Platform", "PlatformLinux", "Policy", "Verification",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -159,15 +159,16 @@ public final class NodeData: Sendable {
     }
 
     /// Recovers the journal and the state that follows from it.
-    public func open(limits: AccountLimits = AccountLimits()) throws(NodeDataError)
-        -> (node: Node, journal: Journal)
+    ///
+    /// - Parameter disk: what to read it from, if not from the directory itself.
+    public func open(limits: AccountLimits = AccountLimits(), disk: (any Disk)? = nil)
+        throws(NodeDataError) -> (node: Node, journal: Journal)
     {
         var replay = Replay(
             node: Node(slot: identity.slot, limits: limits, randomness: SystemRandomness()))
         do {
-            let disk = try LinuxDisk(path: journalPath)
             let journal = try Journal.open(
-                disk: disk, configuration: journalConfiguration()
+                disk: disk ?? LinuxDisk(path: journalPath), configuration: journalConfiguration()
             ) { item throws(JournalError) in
                 try replay.take(item)
             }

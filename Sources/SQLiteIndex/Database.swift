@@ -12,12 +12,14 @@ final class Database: @unchecked Sendable {
     // Unchecked: its owner sees to it that one thread uses it at a time.
     private let handle: OpaquePointer
 
-    init(path: String, readOnly: Bool) throws(IndexError) {
+    /// - Parameter isImmutable: nobody writes, so that SQLite neither locks nor makes files.
+    init(path: String, readOnly: Bool, isImmutable: Bool = false) throws(IndexError) {
         var opened: OpaquePointer?
         let flags =
             (readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
-            | SQLITE_OPEN_NOMUTEX
-        let status = sqlite3_open_v2(path, &opened, flags, nil)
+            | SQLITE_OPEN_NOMUTEX | (isImmutable ? SQLITE_OPEN_URI : 0)
+        let name = isImmutable ? Self.uri(path) + "?immutable=1" : path
+        let status = sqlite3_open_v2(name, &opened, flags, nil)
         guard status == SQLITE_OK, let opened else {
             let message =
                 opened.map { String(cString: sqlite3_errmsg($0)) } ?? "cannot open \(path)"
@@ -29,6 +31,20 @@ final class Database: @unchecked Sendable {
     }
 
     deinit { sqlite3_close_v2(handle) }
+
+    /// The path as a `file:` URI.
+    private static func uri(_ path: String) -> String {
+        var out = "file:"
+        for character in path {
+            switch character {
+            case "%": out += "%25"
+            case "?": out += "%3f"
+            case "#": out += "%23"
+            default: out.append(character)
+            }
+        }
+        return out
+    }
 
     var error: IndexError {
         IndexError(

@@ -100,7 +100,7 @@ public final class SQLiteIndex: SummaryStore {
             """)
     }
 
-    private static func isUsable(_ database: Database, owner: String) throws(IndexError) -> Bool {
+    static func isUsable(_ database: Database, owner: String) throws(IndexError) -> Bool {
         let statement = try database.prepare("SELECT key, value FROM about")
         var about: [String: String] = [:]
         while try statement.step() { about[statement.text(0)] = statement.text(1) }

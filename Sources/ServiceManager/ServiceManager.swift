@@ -1,5 +1,4 @@
 import Glibc
-import PlatformLinux
 import Synchronization
 
 /// Tells the service manager how this process is (sd_notify(3)); does nothing where there is none.
@@ -47,7 +46,7 @@ public final class ServiceManager: Sendable {
     public var isPresent: Bool { descriptor >= 0 }
 
     /// Tells the manager the states, together. An error is not reported: nobody could act on it.
-    public func notify(_ states: State...) {
+    public func tell(_ states: State...) {
         guard descriptor >= 0, !states.isEmpty else { return }
         let text = states.map(Self.text).joined(separator: "\n")
         var target = sockaddr_un()
@@ -62,22 +61,6 @@ public final class ServiceManager: Sendable {
                 _ = sendto(
                     descriptor, bytes, bytes.count,
                     Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0, length)
-            }
-        }
-    }
-
-    /// Sends `.watchdog` often enough for as long as the process lives, from a thread of its own.
-    ///
-    /// - Parameter isAlive: asked before each; a node that hangs is to be killed and started again,
-    ///   so it should touch what may hang, and may block for as long as that does.
-    public func startWatchdog(isAlive: @escaping @Sendable () -> Bool = { true }) {
-        guard descriptor >= 0, let interval = watchdogInterval else { return }
-        let microseconds = UInt32(clamping: Int64(interval / .microseconds(1)) / 2)
-        // The thread lives as long as the process.
-        _ = WorkerThread(name: "watchdog") { [self] in
-            while true {
-                if isAlive() { notify(.watchdog) }
-                usleep(microseconds)
             }
         }
     }

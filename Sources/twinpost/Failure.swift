@@ -63,8 +63,8 @@ extension TwinpostCommand {
         do throws(Failure) {
             try execute()
         } catch {
-            Console.error("twinpost: \(error.message)")
-            if output.json {
+            if !error.message.isEmpty { Console.error("twinpost: \(error.message)") }
+            if output.json, !error.message.isEmpty {
                 Console.print(
                     json: ["error": ["code": error.code, "message": error.message]])
             }

@@ -16,17 +16,9 @@ enum Passwords {
         return groups.joined(separator: "-")
     }
 
-    /// The first line of standard input. From a terminal: asked for twice, and not shown.
+    /// From a terminal: asked for twice, and not shown. Else the first line of standard input.
     static func read(for account: String) throws(Failure) -> String {
-        guard isatty(STDIN_FILENO) == 1 else {
-            guard let line = readLine(), !line.isEmpty else {
-                throw Failure(
-                    .dataError, "no-password",
-                    "Standard input holds no password: give it in the first line, or use "
-                        + "--generate.")
-            }
-            return line
-        }
+        guard isatty(STDIN_FILENO) == 1 else { return try readLine() }
         let first = ask("New password for \(account): ")
         guard !first.isEmpty else {
             throw Failure(.dataError, "no-password", "The password is empty: choose another.")
@@ -36,6 +28,16 @@ enum Passwords {
                 .dataError, "passwords-differ", "The passwords are not the same: try again.")
         }
         return first
+    }
+
+    /// The first line of standard input.
+    static func readLine() throws(Failure) -> String {
+        guard let line = Swift.readLine(), !line.isEmpty else {
+            throw Failure(
+                .dataError, "no-password",
+                "Standard input holds no password: give it in the first line, or use --generate.")
+        }
+        return line
     }
 
     private static func ask(_ prompt: String) -> String {
@@ -49,6 +51,6 @@ enum Passwords {
             Console.error("")
         }
         Console.ask(prompt)
-        return readLine() ?? ""
+        return Swift.readLine() ?? ""
     }
 }

@@ -6,5 +6,7 @@ struct Twinpost: ParsableCommand {
         commandName: "twinpost",
         abstract: "Runs, watches and looks after a Twinpost mail node.",
         discussion: "Exit codes and the output of --json are described in docs/commands.md.",
-        subcommands: [Try.self])
+        subcommands: [
+            Try.self, Status.self, Reload.self, Account.self, Config.self, Verify.self, Index.self,
+        ])
 }

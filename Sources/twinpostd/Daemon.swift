@@ -4,6 +4,7 @@ import Control
 import Glibc
 import IMAPService
 import Listening
+import LogOutput
 import Logging
 import MailStore
 import NIOCore
@@ -89,11 +90,8 @@ final class Daemon: Sendable {
 
     private static func makeLogger(_ configuration: Configuration) -> Logger {
         let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
+        let output = LogOutput(format: configuration.logFormat == .json ? .json : .text)
+        LoggingSystem.bootstrap { _ in output.handler(level: level) }
         return Logger(label: "twinpostd")
     }
 

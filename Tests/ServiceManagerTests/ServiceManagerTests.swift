@@ -1,6 +1,5 @@
 import Glibc
 import ServiceManager
-import Synchronization
 import Testing
 
 /// What a service manager would receive.
@@ -43,45 +42,23 @@ final class Receiver {
         let receiver = try Receiver(abstract: abstract)
         let manager = ServiceManager { $0 == "NOTIFY_SOCKET" ? receiver.name : nil }
         #expect(manager.isPresent && manager.watchdogInterval == nil)
-        manager.notify(.ready, .status("serving\nFORGED=1"))
+        manager.tell(.ready, .status("serving\nFORGED=1"))
         #expect(receiver.next() == "READY=1\nSTATUS=servingFORGED=1")
-        manager.notify(.watchdog)
+        manager.tell(.watchdog)
         #expect(receiver.next() == "WATCHDOG=1")
-        manager.notify(.stopping)
+        manager.tell(.stopping)
         #expect(receiver.next() == "STOPPING=1")
-        manager.notify(.reloading)
+        manager.tell(.reloading)
         let lines = receiver.next().split(separator: "\n")
         #expect(lines.count == 2 && lines[0] == "RELOADING=1")
         #expect(Int(lines[1].dropFirst("MONOTONIC_USEC=".count)).map { $0 > 0 } == true)
-    }
-
-    @Test func theWatchdogIsFedInTimeWhileTheProcessIsWell() throws {
-        let receiver = try Receiver(abstract: true)
-        let isWell = Atomic<Bool>(true)
-        let manager = ServiceManager { name in
-            ["NOTIFY_SOCKET": receiver.name, "WATCHDOG_USEC": "100000"][name]
-        }
-        manager.startWatchdog { isWell.load(ordering: .relaxed) }
-        for _ in 0..<2 {
-            var seen = ""
-            for _ in 0..<300 where seen.isEmpty {
-                seen = receiver.next()
-                usleep(10_000)
-            }
-            #expect(seen == "WATCHDOG=1")
-        }
-        isWell.store(false, ordering: .relaxed)
-        usleep(100_000)
-        while !receiver.next().isEmpty {}
-        usleep(200_000)
-        #expect(receiver.next() == "")
     }
 
     @Test(arguments: ["", "relative", "/", "@", "/" + String(repeating: "x", count: 200)])
     func withoutAManagerNothingHappens(name: String) {
         let manager = ServiceManager { $0 == "NOTIFY_SOCKET" ? name : nil }
         #expect(!manager.isPresent)
-        manager.notify(.ready)
+        manager.tell(.ready)
     }
 
     @Test(arguments: [
