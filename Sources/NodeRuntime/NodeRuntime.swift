@@ -30,6 +30,8 @@ public final class NodeRuntime: NodeGateway {
         weak var sink: (any NodeSink)?
     }
 
+    /// Kept for its lock.
+    private let data: NodeData
     let queue = WorkQueue<Work>()
     let index: SQLiteIndex
     private let views = Mutex(Views())
@@ -58,6 +60,7 @@ public final class NodeRuntime: NodeGateway {
         report: @escaping @Sendable (String) -> Void,
         onFailure: @escaping @Sendable (String) -> Void
     ) throws(NodeDataError) {
+        self.data = data
         let opened = try data.open(limits: limits)
         bodies = opened.journal.bodies
         bodyFiles = opened.journal.bodyFiles

@@ -68,11 +68,14 @@ public final class SQLiteIndex: SummaryStore {
     private static func open(
         _ path: String, owner: String, report: (String) -> Void
     ) throws(IndexError) -> Database {
+        let isNew = access(path, F_OK) != 0
         do throws(IndexError) {
             let database = try Database(path: path, readOnly: false)
             try prepare(database)
             if try isUsable(database, owner: owner) { return database }
-            report("the index belongs to another node or layout and is made anew")
+            if !isNew {
+                report("the index belongs to another node or layout and is made anew")
+            }
         } catch {
             report("the index cannot be used and is made anew: \(error)")
         }
