@@ -263,6 +263,19 @@ public struct IMAPFramer: Sendable {
             isSynchronising: isSynchronising)
     }
 
+    /// Large messages are streamed out, and small ones too when many of them come in one command.
+    private func isStreamed(_ literal: StreamedLiteral) -> Bool {
+        guard limits.streamAboveOctets != .max else { return false }
+        return literal.sizeOctets > limits.streamAboveOctets
+            || literal.sizeOctets > limits.messagesHeldMaxOctets - literalOctets
+    }
+
+    private func heldMaxOctets(_ isMessage: Bool) -> Int {
+        isMessage && limits.streamAboveOctets != .max
+            ? max(limits.literalsMaxOctets, limits.messagesHeldMaxOctets)
+            : limits.literalsMaxOctets
+    }
+
     private mutating func begin(_ literal: StreamedLiteral) -> Event? {
         let isMessage = refusal == nil && isAppendMessage()
         literals += 1
@@ -274,12 +287,12 @@ public struct IMAPFramer: Sendable {
             literal.sizeOctets > limits.nonSynchronisingMaxOctets
         {
             refuse(.nonSynchronisingTooBig)
-        } else if isMessage, literal.sizeOctets > limits.streamAboveOctets, refusal == nil {
+        } else if isMessage, refusal == nil, isStreamed(literal) {
             streamed.append(literal)
             lineStart = buffer.count
             state = .waiting(literal)
             return .literal(IMAPFrame(bytes: buffer, streamed: streamed), literal)
-        } else if literal.sizeOctets > limits.literalsMaxOctets - literalOctets {
+        } else if literal.sizeOctets > heldMaxOctets(isMessage) - literalOctets {
             refuse(isMessage ? .messageTooBig : .literalTooBig)
         }
         if refusal != nil {

@@ -6,6 +6,7 @@ public enum IMAPFuzz {
         var limits = IMAPLimits()
         limits.lineMaxOctets = 4_096
         limits.literalsMaxOctets = 4_096
+        limits.messagesHeldMaxOctets = 4_096
         limits.streamAboveOctets = 16
         limits.messageMaxOctets = 2_048
         limits.swallowMaxOctets = 8_192

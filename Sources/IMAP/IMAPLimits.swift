@@ -2,8 +2,10 @@
 public struct IMAPLimits: Sendable, Equatable {
     /// Octets of one command outside its literals.
     public var lineMaxOctets = 65_536
-    /// Octets of all literals that one command holds in memory.
+    /// Octets of all literals that one command holds in memory, messages of APPEND aside.
     public var literalsMaxOctets = 262_144
+    /// Octets of messages that one APPEND holds in memory; further ones are streamed out.
+    public var messagesHeldMaxOctets = 4_194_304
     /// Literals in one command, streamed ones included.
     public var literalsMax = 1_024
     /// A message literal of APPEND above this is streamed out instead of held.

@@ -27,6 +27,7 @@ final class Daemon: Sendable {
     let configPath: String
     let runtime: NodeRuntime
     let tls: TLSContexts
+    let log: LogOutput
     let logger: Logger
     let signals: Signals
     let group: MultiThreadedEventLoopGroup
@@ -53,7 +54,8 @@ final class Daemon: Sendable {
 
     static func start(configPath: String, signals: Signals) async throws -> Daemon {
         let configuration = try Configuration.load(path: configPath)
-        let logger = makeLogger(configuration)
+        let (log, logger) = makeLogger(configuration)
+        defer { log.flush() }
         let tls = try makeTLS(configuration)
         let data = try NodeData(path: configuration.dataDirectory, create: true)
         let runtime = try NodeRuntime(
@@ -67,7 +69,7 @@ final class Daemon: Sendable {
         do {
             let daemon = try Daemon(
                 configPath: configPath, configuration: configuration, runtime: runtime,
-                secret: data.serverSecret(), tls: tls, logger: logger, signals: signals)
+                secret: data.serverSecret(), tls: tls, log: log, logger: logger, signals: signals)
             try await daemon.listen(configuration)
             try await daemon.serveControl(configuration)
             return daemon
@@ -88,11 +90,11 @@ final class Daemon: Sendable {
         for note in report.notes { logger.notice("\(note)") }
     }
 
-    private static func makeLogger(_ configuration: Configuration) -> Logger {
-        let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
+    private static func makeLogger(_ configuration: Configuration) -> (LogOutput, Logger) {
         let output = LogOutput(format: configuration.logFormat == .json ? .json : .text)
+        let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
         LoggingSystem.bootstrap { _ in output.handler(level: level) }
-        return Logger(label: "twinpostd")
+        return (output, Logger(label: "twinpostd"))
     }
 
     static func makeTLS(_ configuration: Configuration) throws -> TLSContexts {
@@ -113,8 +115,9 @@ final class Daemon: Sendable {
 
     private init(
         configPath: String, configuration: Configuration, runtime: NodeRuntime, secret: [UInt8],
-        tls: TLSContexts, logger: Logger, signals: Signals
+        tls: TLSContexts, log: LogOutput, logger: Logger, signals: Signals
     ) throws {
+        self.log = log
         self.configPath = configPath
         self.runtime = runtime
         self.tls = tls
