@@ -87,7 +87,7 @@ extension Daemon {
     }
 
     private func reloadOnSignal() {
-        manager.notify(.reloading)
+        manager.tell(.reloading)
         do {
             let notes = try reload()
             logger.notice("configuration reloaded")
@@ -97,7 +97,7 @@ extension Daemon {
                 "configuration refused, the last good one stays", metadata: ["reason": "\(error)"])
             state.withLock { $0.notes = ["the configuration file is wrong: \(error)"] }
         }
-        manager.notify(.ready)
+        manager.tell(.ready)
     }
 
     // MARK: Life
@@ -105,8 +105,8 @@ extension Daemon {
     /// Serves until a signal or a failure ends it. Returns the exit code.
     func runUntilStopped() async -> Int32 {
         state.withLock { $0.phase = "serving" }
-        manager.notify(.ready)
-        manager.startWatchdog()
+        manager.tell(.ready)
+        startWatchdog()
         logger.notice("serving", metadata: ["version": "\(Version.current)"])
         for await number in signals.stream {
             switch number {
@@ -124,11 +124,20 @@ extension Daemon {
         return 0
     }
 
+    /// Tells the service manager that the event loop turns, twice as often as it asks to hear it.
+    private func startWatchdog() {
+        guard let interval = manager.watchdogInterval else { return }
+        let half = TimeAmount.nanoseconds(interval.wholeNanoseconds / 2)
+        group.next().scheduleRepeatedTask(initialDelay: half, delay: half) { [manager] _ in
+            manager.tell(.watchdog)
+        }
+    }
+
     /// Ends the sessions, then the node: what was answered is durable already, so nothing waits for
     /// long.
     private func stop() async {
         state.withLock { $0.phase = "stopping" }
-        manager.notify(.stopping)
+        manager.tell(.stopping)
         let listeners = state.withLock { state in
             defer { state.listeners.removeAll() }
             return state.listeners
