@@ -1,10 +1,11 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import PlatformLinux
 
 /// The node: SMTP, journal and IMAP in one process.
 @main
-struct Twinpostd: AsyncParsableCommand {
+struct Twinpostd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "twinpostd",
         abstract: "A Twinpost node: takes mail over SMTP, keeps it, and serves it over IMAP.",
@@ -20,19 +21,28 @@ struct Twinpostd: AsyncParsableCommand {
     @Option(name: .long, help: "The configuration file.")
     var config = "/etc/twinpost/twinpost.toml"
 
-    func run() async throws {
+    /// Not asynchronous: the main thread of an asynchronous program waits with no signal blocked, and
+    /// a signal to the process takes any thread that does not block it.
+    func run() throws {
         // A peer that closes its end must not end the process.
         signal(SIGPIPE, SIG_IGN)
         let signals = Signals([SIGTERM, SIGINT, SIGHUP])
-        let daemon: Daemon
+        let codes = WorkQueue<Int32>()
+        Task { [self] in codes.put(await serve(signals)) }
+        var ended: [Int32] = []
+        _ = codes.takeAll(into: &ended)
+        throw ExitCode(ended.first ?? 0)
+    }
+
+    /// Returns the exit code.
+    private func serve(_ signals: Signals) async -> Int32 {
         do {
-            daemon = try await Daemon.start(configPath: config, signals: signals)
+            let daemon = try await Daemon.start(configPath: config, signals: signals)
+            return await daemon.runUntilStopped()
         } catch {
             complain("\(error)")
-            throw ExitCode(StartProblem.exitCode(of: error))
+            return StartProblem.exitCode(of: error)
         }
-        let code = await daemon.runUntilStopped()
-        throw ExitCode(code)
     }
 
     private func complain(_ text: String) {
