@@ -36,6 +36,8 @@ public struct Hello: Sendable {
     public var nonce: UInt64
     /// The receiver's nonce as last heard; 0 if it was not.
     public var echo: UInt64
+    /// The receiver wrote on without what it had lost: its states are wanted as a whole (R16).
+    public var wantsStates: Bool
     /// The sender's own stream.
     public var own: [StreamState.Extent]
     /// The receiver's stream, as the sender has it.

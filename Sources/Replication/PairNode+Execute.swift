@@ -160,6 +160,7 @@ extension PairNode {
     mutating func noteDivergence(_ common: UInt64) -> [LogRecord] {
         let lost = peer.end > common ? Array(peer.records[Int(common)...]) : []
         cutPeer(to: common)
+        peerHasDiverged = true
         executed = min(executed, common)
         executedDurable = min(executedDurable, common)
         for id in accounts.keys where accounts[id]!.line.home == slot {

@@ -30,7 +30,8 @@ extension PairNode {
     mutating func sendHello() {
         let hello = Hello(
             cluster: configuration.cluster, slot: slot, generation: configuration.generation,
-            nonce: nonce, echo: heardNonce, own: own.incarnations, yours: peer.incarnations)
+            nonce: nonce, echo: heardNonce, wantsStates: peerHasDiverged,
+            own: own.incarnations, yours: peer.incarnations)
         actions.append(
             .send(
                 Frame(
@@ -89,7 +90,7 @@ extension PairNode {
         link = .joining
         if givesBack { actions.append(.alarm(.peerLostRecords(peer.end - theirEnd))) }
         if peer.end > sharedPeer, !givesBack { keepLostWay(sharedPeer) }
-        if hasDiverged { sendStates() }
+        if hasDiverged || hello.wantsStates { sendStates() }
     }
 
     /// The peer wrote on without what it lost: all this node has of that becomes a branch (R16).
@@ -245,6 +246,7 @@ extension PairNode {
         guard session!.saidReady, session!.heardReady else { return }
         note(.connected)
         lastLinkNote = .connected
+        peerHasDiverged = false
         link = .connected
         for id in accountIDs {
             accounts[id]!.openedEpoch = nil
@@ -277,9 +279,10 @@ extension PairNode {
             home: pair.line, guest: branch, fork: fork, covered: covered, retries: [],
             slot: slot, switches: switches)
         if !switches.contains(.keepsRetriesAtMerge) {
-            for (retried, other) in accepted.unabsorbedRetries() {
-                merge.absorb(retried, other)
-            }
+            let absorbed = accepted.unabsorbedRetries().compactMap { merge.absorb($0.retried, $0.other) }
+            // Each absorbs one retry.
+            for instance in absorbed { _ = accepted.acknowledge(instance) }
+            if !absorbed.isEmpty { write(.acknowledged(absorbed)) }
         }
         let op = merge.result()
         let sequence = write(.merge(op, covers: pair.branchEnd))
@@ -364,11 +367,13 @@ extension PairNode {
 extension Merge {
     /// One sender's message and its retry, each taken over by another node while the two were apart,
     /// become one (R7).
-    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) {
+    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) -> InstanceID? {
         func isLive(_ instance: InstanceID) -> Bool {
             !dead.contains(instance)
                 && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
         }
-        if isLive(retried), isLive(other) { dead.insert(retried) }
+        guard isLive(retried), isLive(other) else { return nil }
+        dead.insert(retried)
+        return retried
     }
 }

@@ -127,6 +127,8 @@ public struct PairNode: Sendable {
     var nonce: UInt64
     var heardNonce: UInt64 = 0
     var hasStarted = false
+    /// Since the two were last connected (R16).
+    var peerHasDiverged = false
     var actions: [Action] = []
 
     /// An APPEND whose messages wait for their places (R10).
@@ -293,7 +295,9 @@ public struct PairNode: Sendable {
             case .apart:
                 lastLinkNote = .apart
                 cutPeer(to: executed)
-            case .connected: lastLinkNote = .connected
+            case .connected:
+                lastLinkNote = .connected
+                peerHasDiverged = false
             case .diverged(let common): _ = noteDivergence(common)
             default: break
             }

@@ -139,11 +139,14 @@ struct World {
     }
 
     mutating func step(_ i: Int, _ event: PairNode.Event) {
-        guard hosts[i].node != nil else { return }
-        let before = hosts[i].node!.link
-        let actions = hosts[i].node!.step(event, now: clock(i))
+        // Taken out, so that it is not copied by being changed.
+        guard var node = hosts[i].node else { return }
+        hosts[i].node = nil
+        let before = node.link
+        let actions = node.step(event, now: clock(i))
+        let after = node.link
+        hosts[i].node = consume node
         for action in actions { perform(action, i) }
-        let after = hosts[i].node!.link
         if before != after {
             count("link \(after)")
             note("node \(i) is \(after)")
