@@ -49,17 +49,6 @@ public enum Entry: Sendable {
     case diverged(common: UInt64)
 }
 
-/// A change of the guest's client, on its way to home. It names messages by the UIDs of home's line,
-/// each of which is one instance for ever; what it makes gets identifiers that follow from `seed`.
-public struct Request: Sendable {
-    public var account: AccountID
-    public var change: Change
-    /// For DELETE: the messages that its client saw in the mailbox (R23).
-    public var named: UIDSet
-    public var seed: UInt128
-    public var wall: Instant
-}
-
 /// What a node has of one origin's stream.
 public struct StreamState: Sendable {
     /// Index + 1 is the sequence number.

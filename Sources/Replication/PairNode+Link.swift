@@ -230,7 +230,7 @@ extension PairNode {
     // MARK: Joining
 
     /// What brings two nodes that join nearer to being connected.
-    private mutating func join() {
+    mutating func join() {
         guard link == .joining, session != nil, !isTakingBack else { return }
         for id in accountIDs where accounts[id]!.line.home == slot {
             if accounts[id]!.hasUnmergedBranch, executed == peer.end { merge(id) }
@@ -259,7 +259,9 @@ extension PairNode {
     }
 
     private var isReady: Bool {
-        accounts.values.allSatisfy { pair in
+        // What was adopted must outlive a crash: home forgets the branch.
+        guard executedDurable == executed else { return false }
+        return accounts.values.allSatisfy { pair in
             pair.line.home == slot
                 ? !pair.hasUnmergedBranch
                 : pair.branch == nil || switches.contains(.readyWithABranch)

@@ -19,7 +19,7 @@ extension PairNode {
     }
 
     mutating func submit(
-        _ token: UInt64, _ id: AccountID, _ change: Change, isRenamed: Bool = false
+        _ token: UInt64, _ id: AccountID, _ change: Change, seen: AccountState? = nil
     ) {
         guard let pair = accounts[id] else {
             return reply(token, .refused(.noSuchAccount), unconditionally: true)
@@ -38,15 +38,15 @@ extension PairNode {
             append(token, id, mailbox, messages)
             return
         }
-        var resolved = resolve(change, pair.shown)
-        if pair.shownNumbering != pair.numbering, !isRenamed {
-            resolved = Self.renamed(resolved, from: pair.shown, to: pair.served(at: slot))
-        }
         var request = Request(
-            account: id, change: resolved, named: UIDSet(),
+            account: id, change: resolve(change, pair.shown), named: UIDSet(),
             seed: randomness.next128(), wall: now.wall)
         if case .deleteMailbox(let mailbox) = change {
-            request.named = UIDSet(pair.shown.mailbox(mailbox)?.messages.allUIDs ?? [])
+            let seen = (seen ?? pair.shown).mailbox(mailbox)
+            request.named = UIDSet(seen?.messages.allUIDs ?? [])
+        }
+        if seen != nil || pair.shownNumbering != pair.numbering {
+            request.rename(from: seen ?? pair.shown, to: pair.served(at: slot))
         }
         if pair.line.home != slot, link == .connected,
             !switches.contains(.guestOrdersConnected)
@@ -151,7 +151,8 @@ extension PairNode {
         }
         for record in peer.records[Int(executed)...] {
             guard case .accept(let op, _, _) = record.entry else { continue }
-            for delivery in op.deliveries where AcceptedMail.key(op, delivery) == key {
+            for delivery in op.deliveries
+            where AcceptedMail.key(op, delivery) == key && accepted[delivery.instance] == nil {
                 return (delivery.instance, record.sequence)
             }
         }
@@ -288,41 +289,7 @@ extension PairNode {
     mutating func submitHeld() {
         let waiting = held
         held.removeAll()
-        for entry in waiting {
-            var change = entry.change
-            if let state = accounts[entry.account]?.served(at: slot) {
-                change = Self.renamed(change, from: entry.seen, to: state)
-            }
-            submit(entry.token, entry.account, change, isRenamed: true)
-        }
-    }
-
-    /// The change with the UIDs that its messages have in another state: a merge may have renumbered
-    /// them while the change was held (R9).
-    private static func renamed(_ change: Change, from: AccountState, to: AccountState) -> Change {
-        func uids(_ id: MailboxID, _ uids: UIDSet) -> UIDSet {
-            guard let seen = from.mailbox(id), let now = to.mailbox(id) else { return uids }
-            var named: Set<InstanceID> = []
-            for (chunk, range) in seen.messages.runs(of: uids) {
-                for i in range { named.insert(seen.messages.chunks[chunk].facts[i].instance) }
-            }
-            var renamed = UIDSet()
-            now.messages.visit { row in
-                if named.contains(row.facts.instance) { renamed.appendSorted(row.uid...row.uid) }
-            }
-            return renamed
-        }
-        switch change {
-        case .setFlags(let id, let set, let kind, let flags, let since):
-            return .setFlags(
-                mailbox: id, uids: uids(id, set), change: kind, flags: flags,
-                unchangedSince: since)
-        case .expunge(let id, let set?): return .expunge(mailbox: id, uids: uids(id, set))
-        case .copy(let id, let set, let destination, let isMove):
-            return .copy(
-                source: id, uids: uids(id, set), destination: destination, isMove: isMove)
-        default: return change
-        }
+        for entry in waiting { submit(entry.token, entry.account, entry.change, seen: entry.seen) }
     }
 
     /// The guest's way on from what it last executed of home's line (R17).

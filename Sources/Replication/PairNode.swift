@@ -187,10 +187,15 @@ public struct PairNode: Sendable {
         var parts: [String] = ["\(link)"]
         if !outstanding.isEmpty { parts.append("\(outstanding.count) requests") }
         if !held.isEmpty { parts.append("\(held.count) held") }
+        if let session {
+            parts.append("holds \(session.isHolding) said \(session.saidReady) heard \(session.heardReady)")
+        }
         if !replies.isEmpty { parts.append("\(replies.count) replies") }
         parts.append("own \(own.end) acknowledged \(acknowledgedByPeer) executed \(executedByPeer)")
         parts.append("peer \(peer.end) executed \(executed)")
         for (id, pair) in accounts {
+            parts.append(
+                "\(id.rawValue) \(pair.line.home) branch \(pair.branch != nil) \(pair.branchEnd) \(pair.coveredEnd)")
             if !pair.waiting.isEmpty { parts.append("\(id.rawValue) waits to be shown") }
             if !pair.line.pending.isEmpty { parts.append("\(id.rawValue) has mail without place: \(pair.line.pending.keys.map(\.description))") }
         }
@@ -209,7 +214,9 @@ public struct PairNode: Sendable {
             guard accepted.acknowledge(instance) else { break }
             write(.acknowledged([instance]))
         case .createAccount(let token, let create): createAccount(token, create)
-        case .durable(let count): becameDurable(count)
+        case .durable(let count):
+            becameDurable(count)
+            join()
         case .frame(let frame): receive(frame)
         case .tick: tick()
         }
