@@ -172,7 +172,7 @@ public struct AccountState: Sendable {
     private mutating func apply(_ op: Op.DeleteMailbox) {
         guard let i = index(of: op.mailbox), op.mailbox != inboxID else { return }
         let gone = mailboxes.remove(at: i)
-        bury(gone.messages.allInstances)
+        bury(gone.messages.allInstances + gone.tombstones.map(\.instance))
         noteDeleted(gone.id)
     }
 

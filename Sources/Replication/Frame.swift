@@ -18,6 +18,20 @@ public struct Frame: Sendable {
     public var executed: UInt64
     public var body: Body
 
+    public init(
+        session: (sender: UInt64, receiver: UInt64), number: UInt64, beat: MonotonicTime,
+        echo: MonotonicTime, mark: UInt64, ack: UInt64, executed: UInt64, body: Body
+    ) {
+        self.session = session
+        self.number = number
+        self.beat = beat
+        self.echo = echo
+        self.mark = mark
+        self.ack = ack
+        self.executed = executed
+        self.body = body
+    }
+
     public enum Body: Sendable {
         case hello(Hello)
         case records([LogRecord])
@@ -42,4 +56,18 @@ public struct Hello: Sendable {
     public var own: [StreamState.Extent]
     /// The receiver's stream, as the sender has it.
     public var yours: [StreamState.Extent]
+
+    public init(
+        cluster: UInt64, slot: Slot, generation: UInt32, nonce: UInt64, echo: UInt64,
+        wantsStates: Bool, own: [StreamState.Extent], yours: [StreamState.Extent]
+    ) {
+        self.cluster = cluster
+        self.slot = slot
+        self.generation = generation
+        self.nonce = nonce
+        self.echo = echo
+        self.wantsStates = wantsStates
+        self.own = own
+        self.yours = yours
+    }
 }

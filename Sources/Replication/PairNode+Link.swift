@@ -245,6 +245,11 @@ extension PairNode {
         }
         guard session!.saidReady, session!.heardReady else { return }
         note(.connected)
+        // From here on an answer means two disks (R4).
+        for i in replies.indices where replies[i].gate.index > 0 { replies[i].gate.own = own.end }
+        for id in accounts.keys {
+            for i in accounts[id]!.waiting.indices { accounts[id]!.waiting[i].gate.own = own.end }
+        }
         lastLinkNote = .connected
         peerHasDiverged = false
         link = .connected
@@ -374,8 +379,15 @@ extension Merge {
             !dead.contains(instance)
                 && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
         }
-        guard isLive(retried), isLive(other) else { return nil }
-        dead.insert(retried)
+        // One that was moved on is still there, as another instance.
+        func isThere(_ instance: InstanceID) -> Bool {
+            isLive(instance)
+                || homePlaces.merging(guestPlaces) { a, _ in a }.contains {
+                    $0.value.row.facts.emailID.rawValue == instance.rawValue && isLive($0.key)
+                }
+        }
+        guard isLive(retried) || isLive(other), isThere(retried), isThere(other) else { return nil }
+        dead.insert(isLive(retried) ? retried : other)
         return retried
     }
 }

@@ -259,8 +259,12 @@ extension PairNode {
                 return ([], .refused(error))
             }
         }
+        var change = request.change
+        if switches.contains(.moveLeavesSource), case .copy(let from, let uids, let to, true) = change {
+            change = .copy(source: from, uids: uids, destination: to, isMove: false)
+        }
         return orderer.order(
-            request.change, on: &state, at: request.wall, randomness: &randomness)
+            change, on: &state, at: request.wall, randomness: &randomness)
     }
 
     /// Home orders what a guest's client asked for. Only while connected: else the guest has done it.

@@ -20,6 +20,7 @@ public struct Command {
             case "--events": number(&rest) { $0.simulation.events = Int($1) }
             case "--trace": number(&rest) { $0.traced = $1 }
             case "--stop": stopsAtFailure = true
+            case "--honest": simulation.hasHonestDisks = true
             case "--quiet": isQuiet = true
             case "--switch":
                 guard let value = rest.popFirst(), let bit = UInt64(value), bit < 64 else {

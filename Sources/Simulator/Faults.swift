@@ -10,6 +10,7 @@ extension World {
         if chance(mood.cut) { return cut() }
         if chance(mood.crash) { return crash() }
         if chance(1) { return replay() }
+        if chance(1) { return intrude() }
         if chance(1) {
             let i = Int(random.below(2))
             hosts[i].clockOffset = Int64(random.below(200)) * 1_000_000_000 - 100_000_000_000
@@ -53,6 +54,7 @@ extension World {
             isDishonest = true
         }
         hosts[i].journal.removeSubrange(kept...)
+        ledger.held[i] = ledger.held[i].filter { $0.value <= kept }
         note("crash \(i), \(kept) records are left of \(safe + lost)")
         queue.add(.restart(i), at: now + (chance(50) ? milliseconds(10...300) : milliseconds(300...15_000)))
         forgive()
@@ -72,6 +74,24 @@ extension World {
         count("fault frame replayed")
         note("an old frame comes to \(old.to)")
         step(old.to, .frame(old.frame))
+        return true
+    }
+
+    /// A node of another cluster says hello.
+    private mutating func intrude() -> Bool {
+        let i = Int(random.below(2))
+        guard hosts[i].node != nil else { return false }
+        count("R15 foreign hello")
+        note("another cluster says hello to \(i)")
+        let hello = Hello(
+            cluster: 99, slot: Slot(rawValue: UInt8(1 - i))!, generation: 1,
+            nonce: random.next64(), echo: nonces[i], wantsStates: false, own: [], yours: [])
+        step(
+            i,
+            .frame(
+                Frame(
+                    session: (0, 0), number: 0, beat: clock(i).monotonic,
+                    echo: clock(i).monotonic, mark: 0, ack: 0, executed: 0, body: .hello(hello))))
         return true
     }
 

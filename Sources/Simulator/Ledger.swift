@@ -32,7 +32,9 @@ struct Ledger {
         case mail(Int)
         case append(Int)
         case flag(mailbox: MailboxID, [InstanceID])
-        case expunge
+        /// EXPUNGE or MOVE of these.
+        case gone([InstanceID])
+        case subscribe(AccountID, String)
         case other
     }
 
@@ -45,7 +47,12 @@ struct Ledger {
     var copies: [SHA256Digest: Int] = [:]
     /// What was answered as expunged, and as flagged.
     var expunged: Set<InstanceID> = []
+    /// Names that somebody subscribed to, with an answer; and those that anybody unsubscribed from.
+    var subscribed: [AccountID: Set<String>] = [:]
+    var unsubscribed: [AccountID: Set<String>] = [:]
     var flagged: Set<InstanceID> = []
+    /// Where each node's journal has the message, counted from 1.
+    var held: [[InstanceID: Int]] = [[:], [:]]
     var effects: [InstanceID: Int] = [:]
     var healedAt: Int64 = 0
 }

@@ -63,6 +63,11 @@ extension World {
                 fail("R25: one UIDVALIDITY twice")
             }
         }
+        let lasting = (ledger.subscribed[state.id] ?? []).subtracting(
+            ledger.unsubscribed[state.id] ?? [])
+        for name in lasting.sorted() where !isDishonest && !state.subscriptions.contains(name) {
+            fail("R26: \(name) is no longer subscribed")
+        }
         if !state.pending.isEmpty { fail("R19: accepted mail has no place") }
     }
 

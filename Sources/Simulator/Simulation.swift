@@ -3,6 +3,8 @@ import Replication
 /// Runs histories from seeds.
 public struct Simulation: Sendable {
     public var events = 300
+    /// Disks lose nothing that they synced.
+    public var hasHonestDisks = false
     public var switches: RuleSwitches = []
 
     public init() {}
@@ -21,6 +23,7 @@ public struct Simulation: Sendable {
         var options = World.Options()
         options.events = events
         options.switches = switches
+        options.hasHonestDisks = hasHonestDisks
         options.traces = traces
         var world = World(seed: seed, options: options)
         world.run()

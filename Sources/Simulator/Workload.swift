@@ -14,6 +14,7 @@ extension World {
         mood.rollback = chance(10)
         mood.structure = pick([2, 10, 30]) ?? 10
         mood.slowDisk = chance(30)
+        if options.hasHonestDisks { (mood.lies, mood.rollback) = (false, false) }
         for i in 0...1 { start(i) }
         for number in 0..<3 {
             let home = number % 2
@@ -109,6 +110,7 @@ extension World {
         switch (waiting, result) {
         case (.mail(let mail), .accepted(let instance)):
             note("mail \(mail) is answered by \(node): \(instance)")
+            checkDurable(instance, node)
             // The connection may have gone before the sender read the 250.
             guard ledger.mails[mail].token == token, ledger.mails[mail].state == .sending,
                 !chance(12)
@@ -122,7 +124,23 @@ extension World {
             ledger.mails[mail].state = .givenUp
         case (.flag(_, let instances), .flagsSet(let modified, _)):
             if modified.isEmpty { ledger.flagged.formUnion(instances) }
+        case (.gone(let named), .expunged(let uids, _)):
+            if uids.ranges.reduce(0, { $0 + $1.count }) == named.count {
+                ledger.expunged.formUnion(named)
+            }
+        case (.gone(let named), .copied(_, let sources, _)):
+            if sources.count == named.count { ledger.expunged.formUnion(named) }
+        case (.subscribe(let account, let name), .done):
+            ledger.subscribed[account, default: []].insert(name)
         default: break
+        }
+    }
+
+    /// An answer in connected state is on two disks.
+    private mutating func checkDurable(_ instance: InstanceID, _ node: Int) {
+        guard hosts[node].node?.link == .connected, !isDishonest else { return }
+        for i in 0...1 where ledger.held[i][instance].map({ $0 > hosts[i].durable }) ?? true {
+            fail("R4: \(instance) was answered, and is not durable on node \(i)")
         }
     }
 
@@ -183,20 +201,22 @@ extension World {
         }
         guard !named.isEmpty else { return }
         count("R18 expunge")
-        submit(client, .expunge, .expunge(mailbox: mailbox.id, uids: nil))
+        submit(client, .gone(named), .expunge(mailbox: mailbox.id, uids: nil))
     }
 
     private mutating func copy(
         _ client: Client, _ state: AccountState, _ mailbox: Mailbox, _ uids: [UInt32], isMove: Bool
     ) {
         guard !uids.isEmpty, let to = pick(state.mailboxes), to.id != mailbox.id else { return }
+        var named: [InstanceID] = []
         for uid in uids {
             let row = mailbox.messages[mailbox.messages.position(ofUID: uid)!]
             ledger.copies[row.facts.digest, default: 0] += 1
+            named.append(row.facts.instance)
         }
         count(isMove ? "R22 move" : "R22 copy")
         submit(
-            client, .other,
+            client, isMove ? .gone(named) : .other,
             .copy(source: mailbox.id, uids: UIDSet(uids), destination: to.id, isMove: isMove))
     }
 
@@ -233,7 +253,12 @@ extension World {
             submit(client, .other, .renameMailbox(renamed.id, to: pick(names)!))
         case 8:
             count("R26 subscribe")
-            submit(client, .other, .subscribe(name: pick(names)!, chance(50)))
+            let name = pick(names)!
+            let wants = chance(70)
+            if !wants { ledger.unsubscribed[client.account, default: []].insert(name) }
+            submit(
+                client, wants ? .subscribe(client.account, name) : .other,
+                .subscribe(name: name, wants))
         default:
             guard chance(20), let inbox = state.mailbox(state.inboxID) else { return }
             inbox.messages.visit { ledger.copies[$0.facts.digest, default: 0] += 1 }

@@ -11,6 +11,8 @@ struct World {
         /// How many events happen before everything is healed.
         var events = 300
         var traces = false
+        /// Disks lose nothing that they synced.
+        var hasHonestDisks = false
     }
 
     enum Event {
@@ -47,6 +49,8 @@ struct World {
     /// Frames to this host do not arrive.
     var isCut = [false, false]
     var lastArrival: [Int64] = [0, 0]
+    /// Each node's nonce as it last said hello.
+    var nonces: [UInt64] = [0, 0]
     var oldFrames: [(to: Int, frame: Frame)] = []
     var isHealing = false
     var isDishonest = false
@@ -159,6 +163,7 @@ struct World {
             hosts[i].journal.append(record)
             if options.traces { note("  \(i) writes \(describe(record))") }
             countEntry(record.entry)
+            hold(record, i)
             startSync(i)
         case .send(let frame): send(frame, from: i)
         case .reply(let token, let result): replied(token, result, at: i)
@@ -168,6 +173,13 @@ struct World {
         case .alarm(let alarm):
             count("alarm")
             note("node \(i) alarms: \(alarm)")
+        }
+    }
+
+    private mutating func hold(_ record: LogRecord, _ i: Int) {
+        guard case .accept(let op, _, _) = record.entry else { return }
+        for delivery in op.deliveries where ledger.held[i][delivery.instance] == nil {
+            ledger.held[i][delivery.instance] = hosts[i].journal.count
         }
     }
 
@@ -210,6 +222,7 @@ struct World {
 
     private mutating func send(_ frame: Frame, from i: Int) {
         let to = 1 - i
+        if case .hello(let hello) = frame.body { nonces[i] = hello.nonce }
         if isCut[to] { return count("fault frame cut") }
         if mood.loss > 0, !isHealing, chance(mood.loss) { return count("fault frame lost") }
         var arrival = max(lastArrival[to], now + milliseconds(1...15))
