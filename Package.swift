@@ -59,7 +59,7 @@ var targets: [Target] = [
     tests("MailStore", ["MailStore"]),
     tests("Replication", ["Replication", "MailStore", "Platform"]),
     tests("Simulator", ["Simulator"]),
-    tests("Node", ["Node", "MailStore", "Platform"]),
+    tests("Node", ["Node", "MailStore", "Platform", "Journal", "TestSupport"]),
     tests("Policy", ["Policy", "Platform"]),
 ]
 

@@ -224,7 +224,8 @@ extension JournalHistory {
         disk.setCapacity(.max)
         try restart(power: random.below(2) == 0)
         let report = Journal.verify(disk: disk, configuration: journalConfiguration())
-        if let damage = report.damage.first {
+        // What reads beside recovery goes by the alignment of the format.
+        if let damage = report.damage.first, !rules.contains(.unalignedBatches) {
             throw Violation("verify finds damage where there is none: \(damage)")
         }
         try readOnly()
@@ -270,7 +271,7 @@ extension JournalHistory {
         guard let end = journal?.durablePosition else { return }
         journal = nil
         // What was there before is durable: only the damage is to be seen.
-        try disk.list().forEach { try disk.open($0, create: false).sync() }
+        for file in try disk.list() { try disk.open(file, create: false).sync() }
         try disk.syncDirectory()
         let names = try disk.list().filter { !$0.hasPrefix("spare") }.sorted()
         let name = names[Int(random.below(UInt64(names.count)))]

@@ -105,7 +105,9 @@ struct JournalHistory {
     static func run(seed: UInt64, rules: JournalRuleSwitches = []) throws -> Counters {
         var history = JournalHistory(seed: seed, rules: rules)
         try history.reopen()
-        if history.random.below(2) == 0 { history.retainFrom = 0 }
+        if history.random.below(2) == 0, !rules.contains(.unalignedBatches) {
+            history.retainFrom = 0
+        }
         let length = 40 + Int(history.random.below(80))
         for _ in 0..<length { try history.step() }
         try history.end()

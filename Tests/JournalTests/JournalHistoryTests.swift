@@ -35,3 +35,40 @@ private func environment(_ name: String) -> UInt64? {
         if environment("TWINPOST_JOURNAL_SEEDS") != nil { print(total) }
     }
 }
+
+@Suite struct JournalRuleTests {
+    /// Each rule, switched off, is caught within this many seeds; see `docs/journal.md`.
+    static let rules: [(name: String, rule: JournalRuleSwitches, seeds: UInt64)] = [
+        ("skipSync", .skipSync, 400),
+        ("skipDirectorySync", .skipDirectorySync, 400),
+        ("truncateBeyondValidBatch", .truncateBeyondValidBatch, 400),
+        ("ignoreRecordChecksums", .ignoreRecordChecksums, 400),
+        ("goOnAfterFailedSync", .goOnAfterFailedSync, 400),
+        ("reclaimBeforeCheckpoint", .reclaimBeforeCheckpoint, 400),
+        ("bodyFileNotSynced", .bodyFileNotSynced, 400),
+        ("checkpointNotSynced", .checkpointNotSynced, 400),
+        ("unalignedBatches", .unalignedBatches, 400),
+        ("recoveredTailNotSynced", .recoveredTailNotSynced, 400),
+        ("acceptTornBatch", .acceptTornBatch, 400),
+        ("segmentLinkNotVerified", .segmentLinkNotVerified, 400),
+        ("ignoreRetainedOps", .ignoreRetainedOps, 400),
+        ("bodyNumbersRestart", .bodyNumbersRestart, 400),
+        ("keepUnreferencedBodyFiles", .keepUnreferencedBodyFiles, 400),
+        ("recoveredTailNotRewritten", .recoveredTailNotRewritten, 400),
+    ]
+
+    @Test(arguments: rules.indices) func aBrokenRuleIsCaught(index: Int) {
+        let (name, rule, seeds) = Self.rules[index]
+        for seed in 1...seeds {
+            do {
+                _ = try JournalHistory.run(seed: seed, rules: rule)
+            } catch {
+                if environment("TWINPOST_JOURNAL_SHOW") != nil {
+                    print("rule \(name): seed \(seed): \(error)")
+                }
+                return
+            }
+        }
+        Issue.record("no history of \(seeds) tells \(name) apart")
+    }
+}
