@@ -17,6 +17,9 @@ public struct Node: Sendable {
         case removeAccount(AccountID)
         /// The sender of the message with this ticket showed that it saw our `250`.
         case acknowledged(InstanceID)
+        /// The session of the message with this ticket ended without such a sign: the message may
+        /// come again, and then it is a retry (R7).
+        case abandoned(InstanceID)
     }
 
     public struct NewAccount: Sendable {
@@ -86,6 +89,9 @@ public struct Node: Sendable {
         case .acknowledged(let ticket):
             retries.acknowledge(ticket)
             acknowledged.append(ticket)
+            return .done
+        case .abandoned(let ticket):
+            retries.abandon(ticket)
             return .done
         }
     }
@@ -323,6 +329,7 @@ public struct Node: Sendable {
             unassignedOrder.append(id)
         }
         retries.dropExpired(at: now.wall)
+        retries.abandonAll()
         assignPending(now)
     }
 

@@ -84,6 +84,7 @@ public struct NodeRequest: Sendable {
         /// client has evidently seen.
         case deliver(MailDelivery, acknowledges: InstanceID?)
         case acknowledged(InstanceID)
+        case abandoned(InstanceID)
         case append(AccountID, MailboxID, [MailAppend])
         case change(AccountID, Change)
         case createAccount(addresses: [String], verifier: [UInt8], quotaOctets: UInt64?)

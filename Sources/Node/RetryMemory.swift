@@ -6,7 +6,9 @@ import Platform
 /// A sender whose connection broke between our `250` and its reading it sends the same message again,
 /// here or on the other node. One such retry of the same bytes, from the same reverse-path, to the same
 /// recipient, is absorbed. As soon as the sender shows that it saw the answer (any further command
-/// does), its entry goes: equal mails that were all acknowledged are all kept.
+/// does), its entry goes: equal mails that were all acknowledged are all kept. And nothing is absorbed
+/// while the session that delivered the first is still there: equal mails that arrive at the same time
+/// are several mails.
 struct RetryMemory: Sendable {
     /// Entries that nobody acknowledges or retries go after this time: senders give up by then
     /// (RFC 5321 §4.5.4.1: 4–5 days).
@@ -15,6 +17,8 @@ struct RetryMemory: Sendable {
     private struct Entry {
         var ticket: InstanceID
         var accepted: Instant
+        /// The session that delivered it may still show that it saw the answer.
+        var isOpen: Bool
     }
 
     private var entries: [SHA256Digest: Entry] = [:]
@@ -39,7 +43,7 @@ struct RetryMemory: Sendable {
             let key = Self.key(
                 reversePath: accept.reversePath, forwardPath: delivery.forwardPath,
                 received: accept.receivedDigest)
-            entries[key] = Entry(ticket: ticket, accepted: accept.internalDate)
+            entries[key] = Entry(ticket: ticket, accepted: accept.internalDate, isOpen: true)
             made.append(key)
         }
         if !made.isEmpty { keys[ticket] = made }
@@ -51,8 +55,25 @@ struct RetryMemory: Sendable {
         }
     }
 
+    /// The session of this message ended without a sign that its `250` was seen.
+    mutating func abandon(_ ticket: InstanceID) {
+        for key in keys[ticket] ?? [] where entries[key]?.ticket == ticket {
+            entries[key]?.isOpen = false
+        }
+    }
+
+    /// No session outlives the process that it was in.
+    mutating func abandonAll() {
+        for key in entries.keys { entries[key]?.isOpen = false }
+    }
+
     /// Whether the message is a retry of one that was accepted; if so, the entry is used up.
     mutating func absorb(_ key: SHA256Digest) -> InstanceID? {
+        guard let entry = entries[key], !entry.isOpen else { return nil }
+        return forget(key)
+    }
+
+    private mutating func forget(_ key: SHA256Digest) -> InstanceID? {
         guard let entry = entries.removeValue(forKey: key) else { return nil }
         keys[entry.ticket]?.removeAll { $0 == key }
         if keys[entry.ticket]?.isEmpty == true { keys[entry.ticket] = nil }
@@ -62,7 +83,7 @@ struct RetryMemory: Sendable {
     mutating func dropExpired(at now: Instant) {
         let limit = now.nanosecondsSinceEpoch - Self.lifetime.wholeNanoseconds
         for (key, entry) in entries where entry.accepted.nanosecondsSinceEpoch < limit {
-            _ = absorb(key)
+            _ = forget(key)
         }
     }
 
@@ -85,7 +106,7 @@ struct RetryMemory: Sendable {
             let key = try r.digest()
             let ticket = InstanceID(rawValue: try r.fixed())
             let accepted = Instant(nanosecondsSinceEpoch: try r.fixed())
-            entries[key] = Entry(ticket: ticket, accepted: accepted)
+            entries[key] = Entry(ticket: ticket, accepted: accepted, isOpen: false)
             keys[ticket, default: []].append(key)
         }
     }

@@ -121,6 +121,7 @@ final class Writer: @unchecked Sendable {
             runtime.counters.messages.add(1, ordering: .relaxed)
             return node.step(.deliver(delivery, body: body), now: now)
         case .acknowledged(let ticket): return node.step(.acknowledged(ticket), now: now)
+        case .abandoned(let ticket): return node.step(.abandoned(ticket), now: now)
         case .append(let account, let mailbox, let messages):
             var new: [NewMessage] = []
             for message in messages {

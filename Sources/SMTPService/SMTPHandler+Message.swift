@@ -149,7 +149,14 @@ extension SMTPHandler {
     func messageCompleted(_ result: ChangeResult) {
         let log = submitted
         submitted = nil
-        guard session != nil else { return }
+        guard session != nil else {
+            // The connection broke while the message was on its way to the disk.
+            loop.deregister(token)
+            if case .accepted(let ticket) = result {
+                context.gateway.submit(NodeRequest(.abandoned(ticket)))
+            }
+            return
+        }
         switch result {
         case .accepted(let ticket):
             unacknowledged = ticket

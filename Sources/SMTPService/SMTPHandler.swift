@@ -99,9 +99,14 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         isClosing = true
-        loop.deregister(token)
+        // The answer to a message that is being stored is still to be heard of.
+        if submitted == nil { loop.deregister(token) }
         if isCounted { self.context.connections.close(addressKey) }
         isCounted = false
+        if let ticket = unacknowledged {
+            unacknowledged = nil
+            self.context.gateway.submit(NodeRequest(.abandoned(ticket)))
+        }
         discardSpool()
         session = nil
         input = nil

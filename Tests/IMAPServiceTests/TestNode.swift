@@ -120,6 +120,7 @@ final class TestNode: NodeGateway {
             let number = keep(&state, delivery.body)
             return state.node.step(.deliver(delivery, body: number), now: now)
         case .acknowledged(let ticket): return state.node.step(.acknowledged(ticket), now: now)
+        case .abandoned(let ticket): return state.node.step(.abandoned(ticket), now: now)
         case .append(let account, let mailbox, let messages):
             let new = messages.map { message in
                 NewMessage(

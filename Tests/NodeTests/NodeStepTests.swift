@@ -63,6 +63,9 @@ import Testing
         let answer = node.step(.deliver(first, body: BodyNumber(rawValue: 1)), now: now)
         guard case .accepted(let ticket) = answer else { return }
         var retry = mail("hello", to: [alice])
+        // While the first sender's session is there, an equal mail is another mail.
+        #expect(node.absorb(&retry) == nil)
+        _ = node.step(.abandoned(ticket), now: now)
         #expect(node.absorb(&retry) == answer)
         #expect(node.absorb(&retry) == nil)
 
@@ -82,6 +85,7 @@ import Testing
             .deliver(mail("hello", to: [alice]), body: BodyNumber(rawValue: 1)), now: now)
         let records = node.takeBatch(now: now).records
         var again = try replayed(records)
+        again.finishRecovery(now: now)
         var retry = mail("hello", to: [alice])
         #expect(again.absorb(&retry) != nil)
     }
