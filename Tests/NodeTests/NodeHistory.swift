@@ -182,8 +182,9 @@ struct NodeHistory {
             case 0..<2 where !unanswered.isEmpty: deliver(unanswered.removeFirst(), &batch)
             case 2 where !answered.isEmpty:
                 // The answer got lost: the sender comes again.
-                let pick = Int(random.below(UInt64(answered.count)))
-                deliver(answered.remove(at: pick).mail, &batch)
+                let lost = answered.remove(at: Int(random.below(UInt64(answered.count))))
+                _ = node.step(.abandoned(lost.ticket), now: now)
+                deliver(lost.mail, &batch)
             case 3 where !answered.isEmpty:
                 // The sender saw the answer; now and then it sends an equal mail on purpose.
                 let seen = answered.removeFirst()
