@@ -243,7 +243,7 @@ public struct Orderer: Sendable {
 
     /// Whether `octets` more keep the account within its quota.
     public func fits(_ octets: UInt64, in state: AccountState) -> Bool {
-        guard let quota = state.quotaOctets else { return true }
+        guard let quota = state.quotaOctets ?? limits.quotaDefaultOctets else { return true }
         return state.usedOctets + octets <= quota
     }
 

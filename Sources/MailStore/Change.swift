@@ -81,6 +81,8 @@ public struct AccountLimits: Hashable, Sendable {
     public var mailboxesMax = 10_000
     public var mailboxNameMaxOctets = 1_000
     public var subscriptionsMax = 20_000
+    /// What an account may hold that has no quota of its own; nil is no limit.
+    public var quotaDefaultOctets: UInt64?
 
     public init() {}
 }

@@ -10,8 +10,9 @@ extension SMTPHandler {
     // MARK: Recipients
 
     func decide(on path: SMTPPath) -> SMTPRecipientDecision {
+        let routing = context.routing
         let resolution = path.bytes.withUnsafeBytes { raw in
-            context.directory.resolve(
+            routing.directory.resolve(
                 localPart: UnsafeRawBufferPointer(rebasing: raw[..<path.localPartCount]),
                 domain: path.localPartCount < raw.count
                     ? UnsafeRawBufferPointer(rebasing: raw[(path.localPartCount + 1)...])
@@ -23,10 +24,13 @@ extension SMTPHandler {
         case .accounts(let accounts, _):
             var found: [MailDelivery.Recipient] = []
             var isFull = false
+            let declared = UInt64(clamping: session!.envelope?.declaredOctets ?? 0)
             for reference in accounts {
                 let id = AccountID(rawValue: reference.id)
                 guard let state = context.gateway.account(id) else { continue }
-                if let quota = state.quotaOctets, state.usedOctets >= quota {
+                if let quota = state.quotaOctets ?? routing.quotaDefaultOctets,
+                    state.usedOctets >= quota || declared > quota - state.usedOctets
+                {
                     isFull = true
                     continue
                 }

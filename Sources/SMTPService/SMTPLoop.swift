@@ -65,7 +65,9 @@ final class SMTPLoop: NodeSink {
         eventLoop.execute { [self] in
             let state = sessions.value
             for completion in batch.completions {
-                state.byToken[completion.token]?.messageCompleted(completion.result)
+                // Taken out first: the session may end by this, and deregister itself.
+                guard let handler = state.byToken[completion.token] else { continue }
+                handler.messageCompleted(completion.result)
             }
         }
     }

@@ -25,10 +25,15 @@ public final class SMTPServiceContext: Sendable {
     public struct Settings: Sendable {
         public var server: SMTPServerConfiguration
         public var directory: Directory
+        /// What an account may hold that has no quota of its own; nil is no limit.
+        public var quotaDefaultOctets: UInt64?
 
-        public init(server: SMTPServerConfiguration, directory: Directory) {
+        public init(
+            server: SMTPServerConfiguration, directory: Directory, quotaDefaultOctets: UInt64?
+        ) {
             self.server = server
             self.directory = directory
+            self.quotaDefaultOctets = quotaDefaultOctets
         }
     }
 
@@ -51,7 +56,10 @@ public final class SMTPServiceContext: Sendable {
     /// Exchanges the directory alone: when accounts change.
     public func replace(directory: Directory) { settings.withLock { $0.directory = directory } }
 
-    var directory: Directory { settings.withLock { $0.directory } }
+    /// What a recipient is judged by.
+    var routing: (directory: Directory, quotaDefaultOctets: UInt64?) {
+        settings.withLock { ($0.directory, $0.quotaDefaultOctets) }
+    }
 }
 
 /// The SMTP service of a node: sets up accepted connections.

@@ -65,7 +65,10 @@ extension Daemon {
                 throw StartProblem("\(error)", exitCode: StartProblem.misconfigured)
             }
         }
-        smtp.replace(.init(server: Self.smtpServer(new, tls), directory: directory))
+        smtp.replace(
+            .init(
+                server: Self.smtpServer(new, tls), directory: directory,
+                quotaDefaultOctets: Self.quotaDefault(new)))
         smtp.connections.setLimits(Self.smtpConnections(new))
         imap.replace(Self.imapSettings(new))
         imap.connections.setLimits(Self.imapConnections(new))
@@ -74,6 +77,9 @@ extension Daemon {
         if new.listeners != old.listeners { notes.append(note("listeners")) }
         if new.dataDirectory != old.dataDirectory { notes.append(note("data-directory")) }
         if new.controlSocketPath != old.controlSocketPath { notes.append(note("control.socket")) }
+        if new.quotaDefaultOctets != old.quotaDefaultOctets {
+            notes.append("for APPEND and COPY, " + note("accounts.quota-default"))
+        }
         state.withLock {
             $0.configuration = new
             $0.directory = directory

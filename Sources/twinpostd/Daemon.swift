@@ -58,8 +58,10 @@ final class Daemon: Sendable {
         defer { log.flush() }
         let tls = try makeTLS(configuration)
         let data = try NodeData(path: configuration.dataDirectory, create: true)
+        var limits = AccountLimits()
+        limits.quotaDefaultOctets = quotaDefault(configuration)
         let runtime = try NodeRuntime(
-            data: data,
+            data: data, limits: limits,
             report: { logger.notice("\($0)") },
             onFailure: { [signals] reason in
                 logger.critical("the node stops", metadata: ["reason": "\(reason)"])
@@ -133,7 +135,8 @@ final class Daemon: Sendable {
         smtp = SMTPServiceContext(
             gateway: runtime,
             settings: .init(
-                server: Self.smtpServer(configuration, tls), directory: directory), tls: tls,
+                server: Self.smtpServer(configuration, tls), directory: directory,
+                quotaDefaultOctets: Self.quotaDefault(configuration)), tls: tls,
             connections: ConnectionCounts(Self.smtpConnections(configuration)), threads: threads,
             logger: logger)
         smtpService = SMTPService(smtp)
@@ -165,6 +168,10 @@ final class Daemon: Sendable {
         return SMTPServerConfiguration(
             hostname: Array(configuration.hostname.utf8), limits: limits,
             offersTLS: tls.current != nil)
+    }
+
+    static func quotaDefault(_ configuration: Configuration) -> UInt64? {
+        configuration.quotaDefaultOctets.map { UInt64(clamping: $0) }
     }
 
     static func imapSettings(_ configuration: Configuration) -> IMAPServiceConfiguration {

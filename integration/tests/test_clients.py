@@ -127,7 +127,8 @@ def test_mbsync_both_ways_then_twice_without_a_change(system, mailbox, imap, too
     sync()
     local = [path for path in (tmp_path / "mail").rglob("*:2,*") if path.is_file()]
     assert len(local) == 20
-    local[0].rename(local[0].parents[1] / "cur" / local[0].name.replace(":2,", ":2,S"))
+    first = next(path for path in local if ",U=1:" in path.name)
+    first.rename(first.parents[1] / "cur" / first.name.replace(":2,", ":2,S"))
     ours = message(subject="from the maildir").replace(b"\r\n", b"\n")
     (tmp_path / "mail" / mailbox / "new" / "1.mine.host").write_bytes(ours)
     imap.ok(f'SELECT "{mailbox}"')

@@ -157,17 +157,10 @@ def test_index_rebuild(fresh):
     assert snapshot(fresh) == before
 
 
-def configuration(node):
-    """The configuration file, as the command line names it."""
-    after = node.argv[node.argv.index("--config") + 1] if "--config" in node.argv else None
-    joined = next((one[9:] for one in node.argv if one.startswith("--config=")), None)
-    return pathlib.Path(after or joined)
-
-
 @pytest.mark.parametrize("bad, named", [("nonsense = 1\n", "nonsense"), ("= broken\n", "1")])
 def test_config_check_names_the_place(fresh, tmp_path, bad, named):
     path = tmp_path / "twinpost.toml"
-    good = configuration(fresh.node).read_text()
+    good = fresh.configuration().read_text()
     path.write_text(bad + good)
     done = fresh.cli("config", "check", path, check=False)
     assert done.returncode != 0 and named in done.stdout + done.stderr
@@ -175,11 +168,11 @@ def test_config_check_names_the_place(fresh, tmp_path, bad, named):
 
 
 def test_config_check_accepts_what_runs(fresh):
-    fresh.cli("config", "check", configuration(fresh.node))
+    fresh.cli("config", "check", fresh.configuration())
 
 
 def test_a_bad_file_on_sighup_keeps_the_last_good_one(fresh):
-    path = configuration(fresh.node)
+    path = fresh.configuration()
     good = path.read_text()
     log = fresh.directory / "try.log"
     with IMAP(fresh.node, fresh.alice) as session:

@@ -17,7 +17,24 @@ def test_offers_its_extensions(smtp):
 
 @pytest.mark.ours
 def test_offers_limits(smtp):
-    assert any(line.startswith("LIMITS ") for line in smtp.extensions)
+    offered = next(line for line in smtp.extensions if line.startswith("LIMITS ")).split()[1:]
+    limits = dict(one.split("=") for one in offered)
+    assert int(limits["RCPTMAX"]) >= 1000 and int(limits["MAILMAX"]) >= 100, limits
+
+
+@pytest.mark.ours
+def test_one_recipient_over_the_limit_is_put_off_and_the_others_get_it(system, smtp, inbox):
+    limit = int(re.search(r"RCPTMAX=(\d+)", "\n".join(smtp.extensions))[1])
+    smtp.say("MAIL FROM:<c@example.net>")
+    smtp.send(f"RCPT TO:<{system.alice.address}>\r\n" * limit)
+    assert {smtp.reply().code for _ in range(limit)} == {250}
+    reply = smtp.say(f"RCPT TO:<{system.bob.address}>")
+    assert (reply.code, reply.enhanced) == (452, "4.5.3"), reply
+    assert smtp.say("DATA").code == 354
+    token = unique()
+    smtp.send(message(token=token) + b".\r\n")
+    assert smtp.reply().code == 250
+    inbox(token)
 
 
 def test_unknown_user(smtp):

@@ -156,6 +156,12 @@ class Twinpost(System):
     def log_text(self, octets=4000):
         return (self.directory / "try.log").read_text(errors="replace")[-octets:]
 
+    def configuration(self, node=None):
+        """The path of a node's configuration file, as its `argv` names it."""
+        argv = (node or self.node).argv
+        joined = next((one[9:] for one in argv if one.startswith("--config=")), None)
+        return pathlib.Path(joined or argv[argv.index("--config") + 1])
+
     def cli(self, *arguments, check=True, timeout=120, **options):
         """Runs the command line `twinpost`; returns the completed process with text output."""
         return subprocess.run([str(part) for part in (BINARIES / "twinpost", *arguments)],
