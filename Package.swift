@@ -146,6 +146,12 @@ if !coreOnly {
             ] + nio + tls + logging),
         tests("Configuration", ["Configuration", "Policy", "Platform"]),
         tests("Control", ["Control", "MailStore", "Node", "Platform", "Policy", "SASL"] + nio),
+        tests(
+            "Verification",
+            [
+                "Verification", "MailStore", "Node", "NodeRuntime", "Platform", "PlatformLinux",
+                "TestSupport",
+            ]),
         tests("LogOutput", ["LogOutput"] + logging),
         tests("ServiceManager", ["ServiceManager"]),
         tests("CertificateMaker", ["CertificateMaker", "Listening"]),

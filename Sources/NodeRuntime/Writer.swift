@@ -349,6 +349,9 @@ final class Writer: @unchecked Sendable {
             // The journal holds everything; the next start just takes longer.
             report("no checkpoint at the end: \(error)")
         }
+        // After a clean stop the index is equal to the journal.
+        runtime.index.flush()
+        reconcileIndex()
     }
 }
 

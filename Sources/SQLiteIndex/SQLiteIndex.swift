@@ -172,8 +172,9 @@ public final class SQLiteIndex: SummaryStore {
     /// Writes what waits, and ends.
     public func close() {
         queue.close()
-        thread.withLock { $0.take() }?.join()
+        // The connection that writes goes last: it brings the file up to date and removes the log.
         readers.withLock { $0.removeAll() }
+        thread.withLock { $0.take() }?.join()
     }
 
     private func run(_ queue: WorkQueue<Work>, _ writer: Writer) {

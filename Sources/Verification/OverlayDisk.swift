@@ -153,8 +153,11 @@ final class OverlayFile: DiskFile {
 
     func sync() throws(DiskError) {}
 
-    /// New octets read as zero, without taking memory.
+    /// Zeros take no memory.
     func fill(to octets: UInt64) throws(DiskError) {
+        if octets < (try size()) {
+            return try write(at: 0, [UInt8](repeating: 0, count: Int(octets)))
+        }
         try truncate(to: 0)
         try truncate(to: octets)
     }
