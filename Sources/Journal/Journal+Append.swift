@@ -21,7 +21,7 @@ extension Journal {
         let head = heads[configuration.slot]
         let name = OpName(
             slot: configuration.slot, incarnation: configuration.incarnation,
-            sequence: head.sequence + 1)
+            sequence: head.sequence &+ 1)
         return try append(name, header, payload, body, expected: nil)
     }
 
@@ -42,7 +42,7 @@ extension Journal {
     /// Appends an op of the peer, under its own name. Its sequence must follow the last one of its
     /// slot, and its chain hash must be what this journal computes.
     public func append(peerOp op: OpRecord) throws(JournalError) -> PendingOp {
-        let expected = heads[op.name.slot].sequence + 1
+        let expected = heads[op.name.slot].sequence &+ 1
         guard op.name.sequence == expected else {
             throw .outOfOrder(expected: expected, got: op.name.sequence)
         }

@@ -41,7 +41,7 @@ extension Journal {
         guard let segment = current else { preconditionFailure("no segment") }
         let start = end
         let header = BatchHeader(
-            number: lastBatch + 1, length: UInt32(length), recordCount: pending.recordCount,
+            number: lastBatch &+ 1, length: UInt32(length), recordCount: pending.recordCount,
             durableMark: durable, previousChecksum: lastChecksum,
             contentChecksum: checksumRecords(seed: segment.seed), position: start)
         let checksum = header.encode(
@@ -61,7 +61,7 @@ extension Journal {
                 try segment.file.write(at: UInt64(start.offset), [bytes])
             }
         } catch { throw fail(error) }
-        lastBatch += 1
+        lastBatch &+= 1
         lastChecksum = checksum
         end = LocalPosition(segment: segment.number, offset: start.offset + filled)
         isSyncing = true

@@ -71,6 +71,12 @@ extension Journal {
                 throw .damage(Damage(file: name, offset: 0, problem: "the segment is missing"))
             }
             let segment = try SegmentFile.open(number, on: disk, configuration: configuration)
+            guard offset >= SegmentHeader.octets, offset <= Int(segment.header.segmentOctets) else {
+                throw .damage(
+                    Damage(
+                        file: segment.name, offset: UInt64(offset),
+                        problem: "the checkpoint's position is not in the segment"))
+            }
             if offset == SegmentHeader.octets { try enter(segment) }
             offset = try replay(segment, from: offset, isLast: number == last, recover)
             if number == last {
@@ -104,6 +110,10 @@ extension Journal {
                 || reader.header.slot != configuration.slot
             {
                 throw .foreign("\(name) belongs to another cluster or slot")
+            }
+            guard reader.header.position.value == value else {
+                report.notes.append("Checkpoint not used: \(name) is another's")
+                continue
             }
             try reader.forEachChunk { (kind, content) throws(JournalError) in
                 if kind == 1 { return try recover(.checkpointState(content)) }

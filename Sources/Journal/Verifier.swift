@@ -252,9 +252,17 @@ private struct Verifier {
         if start == .zero, !present.contains(1) {
             return add("checkpoint", 0, "missing: the journal's start is not here")
         }
-        for number in first...max(first, last) where !present.contains(number) {
-            add(FileName.segmentName(number), 0, "the segment is missing")
+        var expected = first
+        for number in found.segments.sorted() where number >= first {
+            if number > expected {
+                let count = number - expected
+                add(
+                    FileName.segmentName(expected), 0,
+                    count == 1 ? "the segment is missing" : "\(count) segments are missing")
+            }
+            expected = number + 1
         }
+        if last < first { add(FileName.segmentName(first), 0, "the segment is missing") }
         if let end, end.segment == start.segment, end.offset < start.offset {
             add(
                 FileName.segmentName(end.segment), end.offset,
