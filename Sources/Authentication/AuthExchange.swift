@@ -23,6 +23,8 @@ public final class AuthExchange {
     private var name = ""
     private var account: AccountID?
     private var delayed: Scheduled<Void>?
+    /// When the attempt was looked at.
+    private var began: NIODeadline
     private var isFinished = false
 
     /// - Parameters:
@@ -38,6 +40,7 @@ public final class AuthExchange {
         self.peer = peer
         self.eventLoop = eventLoop
         self.reply = reply
+        began = eventLoop.now
         var generator = SystemRandomNumberGenerator()
         let nonce = (0..<3).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
         let configuration = authenticator.configuration
@@ -100,9 +103,18 @@ public final class AuthExchange {
     }
 
     private func fail(_ failure: SASLFailure) {
-        isFinished = true
-        if failure.isAttackersCost { authenticator.record(success: false, peer, name) }
-        reply(.failed(failure))
+        guard failure.isAttackersCost else {
+            isFinished = true
+            return reply(.failed(failure))
+        }
+        authenticator.record(success: false, peer, name)
+        let end = began + .nanoseconds(authenticator.configuration.refusalDelay.wholeNanoseconds)
+        delayed = eventLoop.assumeIsolated().scheduleTask(deadline: end) {
+            guard !self.isFinished else { return }
+            self.isFinished = true
+            self.delayed = nil
+            self.reply(.failed(failure))
+        }
     }
 
     private func verify(_ password: [UInt8]) {
@@ -122,6 +134,7 @@ public final class AuthExchange {
     /// The delay comes before the look, so that its length says nothing of what is found.
     private func afterDelay(_ body: @escaping (AuthExchange) -> Void) {
         let delay = authenticator.delay(peer, name)
+        began = eventLoop.now + .nanoseconds(delay.wholeNanoseconds)
         guard delay > .zero else { return body(self) }
         delayed = eventLoop.assumeIsolated().scheduleTask(
             in: .nanoseconds(delay.wholeNanoseconds)

@@ -14,6 +14,9 @@ public struct AuthenticatorConfiguration: Sendable {
     public var iterations: UInt32
     public var throttle: AuthThrottleLimits
     public var sasl: SASLLimits
+    /// A refusal comes no sooner than this after the attempt: it costs time, and the same time
+    /// whatever was wrong.
+    public var refusalDelay: Duration
     /// Password checks that may wait for a thread or run; beyond, the answer is "unavailable".
     public var checksMax: Int
     /// How long a password that was right is known again without the slow hash; zero is never.
@@ -24,12 +27,14 @@ public struct AuthenticatorConfiguration: Sendable {
     public init(
         serverSecret: [UInt8], iterations: UInt32 = Verifier.iterationsDefault,
         throttle: AuthThrottleLimits = AuthThrottleLimits(), sasl: SASLLimits = SASLLimits(),
-        checksMax: Int = 256, successLifetime: Duration = .seconds(300), successesMax: Int = 4096
+        refusalDelay: Duration = .milliseconds(500), checksMax: Int = 256,
+        successLifetime: Duration = .seconds(300), successesMax: Int = 4096
     ) {
         self.serverSecret = serverSecret
         self.iterations = iterations
         self.throttle = throttle
         self.sasl = sasl
+        self.refusalDelay = refusalDelay
         self.checksMax = checksMax
         self.successLifetime = successLifetime
         self.successesMax = successesMax

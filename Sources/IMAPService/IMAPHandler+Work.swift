@@ -121,9 +121,7 @@ extension IMAPHandler {
                 return handler.process()
             }
             upload.spool = spool
-            if handler.framer.acceptLiteral() {
-                handler.session.encoder.continuation("Go ahead", to: &handler.session.out)
-            }
+            if handler.framer.acceptLiteral() { handler.inviteLiteral() }
             handler.activity = .ready
             handler.process()
         }

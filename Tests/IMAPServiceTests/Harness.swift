@@ -19,7 +19,7 @@ final class Server: Sendable {
     private let threads: NIOThreadPool
 
     init(
-        keepsSummaries: Bool = true, quota: UInt64? = nil,
+        keepsSummaries: Bool = true, quota: UInt64? = nil, refusalDelay: Duration = .zero,
         configure: (inout IMAPServiceConfiguration) -> Void = { _ in }
     ) {
         node = TestNode(keepsSummaries: keepsSummaries)
@@ -34,7 +34,8 @@ final class Server: Sendable {
         let authenticator = Authenticator(
             gateway: node, pool: threads,
             configuration: AuthenticatorConfiguration(
-                serverSecret: Array("secret".utf8), iterations: 4096, throttle: throttle))
+                serverSecret: Array("secret".utf8), iterations: 4096, throttle: throttle,
+                refusalDelay: refusalDelay))
         var logger = Logger(label: "imap")
         logger.logLevel = .critical
         service = IMAPService(

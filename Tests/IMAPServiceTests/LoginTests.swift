@@ -93,4 +93,14 @@ import Testing
         await client.channel.testingEventLoop.advanceTime(by: .seconds(1))
         #expect(try await client.line().hasPrefix("t1 OK"))
     }
+
+    @Test func aRefusalTakesItsTime() async throws {
+        let server = Server(refusalDelay: .seconds(2))
+        let client = try await server.connect()
+        try await client.send("t1 LOGIN alice@example.test wrong\r\n")
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(try await client.news() == [])
+        await client.channel.testingEventLoop.advanceTime(by: .seconds(2))
+        #expect(try await client.line().hasPrefix("t1 NO [AUTHENTICATIONFAILED]"))
+    }
 }

@@ -141,6 +141,8 @@ import Testing
                 String($0.split(separator: " ").last!)
             }
         }
+        #expect(
+            try await client.ok("LIST \"\" a") == ["* LIST (\\HasChildren) \"/\" a"])
         #expect(try await names("a%") == ["a", "ab"])
         #expect(try await names("a*") == ["a", "a/b", "a/b/c", "ab"])
         #expect(try await names("a/%") == ["a/b"])

@@ -37,13 +37,11 @@ extension Session {
     private func nodes(_ state: AccountState) -> [Node] {
         var nodes: [String: Node] = [:]
         for mailbox in state.mailboxes {
-            nodes[mailbox.name] = Node(name: mailbox.name, mailbox: mailbox)
+            nodes[mailbox.name, default: Node(name: mailbox.name)].mailbox = mailbox
             for parent in MailStore.MailboxName.ancestors(of: mailbox.name) {
                 nodes[parent, default: Node(name: parent)].hasChildren = true
             }
         }
-        // A parent may have been made before its mailbox was seen.
-        for mailbox in state.mailboxes { nodes[mailbox.name]!.mailbox = mailbox }
         for name in state.subscriptions {
             nodes[name, default: Node(name: name)].isSubscribed = true
             for parent in MailStore.MailboxName.ancestors(of: name) {
