@@ -72,14 +72,16 @@ final class IMAPLoop: NodeSink {
     func receive(_ batch: NodeBatch) {
         eventLoop.execute { [self] in
             let state = sessions.value
-            for completion in batch.completions {
-                state.byToken[completion.token]?.changeCompleted(completion.result)
+            // All are looked up before any is told: a session that ends by this deregisters itself,
+            // and the optimiser holds `byToken` over a loop that looks up and tells in turn.
+            let handlers = batch.completions.map { state.byToken[$0.token] }
+            for (handler, completion) in zip(handlers, batch.completions) {
+                handler?.changeCompleted(completion.result)
             }
-            for account in batch.changedAccounts {
-                for token in state.byAccount[account] ?? [] {
-                    state.byToken[token]?.accountChanged()
-                }
+            let watchers = batch.changedAccounts.flatMap { account in
+                (state.byAccount[account] ?? []).compactMap { state.byToken[$0] }
             }
+            for watcher in watchers { watcher.accountChanged() }
         }
     }
 

@@ -56,18 +56,18 @@ final class SMTPLoop: NodeSink {
 
     private func checkDeadlines() {
         let now = SystemClock().now()
-        for handler in sessions.value.byToken.values { handler.checkDeadline(now) }
+        for handler in Array(sessions.value.byToken.values) { handler.checkDeadline(now) }
     }
 
     // MARK: From any thread
 
     func receive(_ batch: NodeBatch) {
         eventLoop.execute { [self] in
-            let state = sessions.value
-            for completion in batch.completions {
-                // Taken out first: the session may end by this, and deregister itself.
-                guard let handler = state.byToken[completion.token] else { continue }
-                handler.messageCompleted(completion.result)
+            // All are looked up before any is told: a session that ends by this deregisters itself,
+            // and the optimiser holds `byToken` over a loop that looks up and tells in turn.
+            let handlers = batch.completions.map { sessions.value.byToken[$0.token] }
+            for (handler, completion) in zip(handlers, batch.completions) {
+                handler?.messageCompleted(completion.result)
             }
         }
     }
@@ -75,7 +75,7 @@ final class SMTPLoop: NodeSink {
     func shutDown() {
         eventLoop.execute { [self] in
             sessions.value.isShuttingDown = true
-            for handler in sessions.value.byToken.values { handler.shutDown() }
+            for handler in Array(sessions.value.byToken.values) { handler.shutDown() }
         }
     }
 }
