@@ -75,7 +75,10 @@ def test_the_true_end_is_found_at_every_cut(system):
 def test_nothing_pipelined_before_tls_survives_it(system):
     with SMTP(system.node) as session:
         session.send("STARTTLS\r\nMAIL FROM:<injected@example.net>\r\n")
-        assert session.reply().code in (220, 554)
+        reply = session.reply()
+        if reply.code >= 500:
+            return  # There is no TLS that anything could have survived.
+        assert reply.code == 220, reply
         try:
             session.start_tls(system.ca)
             assert session.say("EHLO after.example.net").code == 250
