@@ -1,7 +1,7 @@
 import Platform
 
 /// What `Journal.verify` read, and what of it is damaged.
-public struct VerificationReport: Hashable, Sendable {
+public struct JournalVerification: Hashable, Sendable {
     /// Empty if all is well. Each names the file, the offset and the problem.
     public var damage: [Damage] = []
     /// What is legal, but a person may want to know.
@@ -22,7 +22,7 @@ extension Journal {
     ///
     /// - Parameter configuration: whose journal it must be; sizes and seeds do not matter.
     public static func verify(disk: any Disk, configuration: JournalConfiguration)
-        -> VerificationReport
+        -> JournalVerification
     {
         var verifier = Verifier(disk: disk, configuration: configuration)
         do throws(JournalError) {
@@ -38,7 +38,7 @@ extension Journal {
 private struct Verifier {
     let disk: any Disk
     let configuration: JournalConfiguration
-    var report = VerificationReport()
+    var report = JournalVerification()
 
     private let table = BodyTable()
     private let files: SegmentFiles
