@@ -30,7 +30,10 @@ public final class TLSContexts: Sendable {
 
     private let entry: Mutex<Entry?>
 
-    /// Without files there is no TLS: STARTTLS is not offered.
+    /// No TLS: STARTTLS is not offered.
+    public init() { entry = Mutex(nil) }
+
+    /// Without files there is no TLS either.
     public init(_ files: Files?) throws(TLSFileError) {
         var first: Entry?
         if let files { first = try Self.load(files) }

@@ -41,7 +41,7 @@ final class Server: Sendable {
         service = IMAPService(
             IMAPServiceContext(
                 gateway: node, configuration: configuration, authenticator: authenticator,
-                tls: try! TLSContexts(nil),
+                tls: TLSContexts(),
                 connections: ConnectionCounts(.init(total: 100, perAddress: 100)),
                 threads: threads, logger: logger))
     }
