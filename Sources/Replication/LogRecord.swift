@@ -60,6 +60,12 @@ public struct StreamState: Sendable {
         public var incarnation: UInt64
         public var last: UInt64
         public var chain: UInt64
+
+        public init(incarnation: UInt64, last: UInt64, chain: UInt64) {
+            self.incarnation = incarnation
+            self.last = last
+            self.chain = chain
+        }
     }
 
     public var end: UInt64 { UInt64(records.count) }

@@ -106,6 +106,9 @@ extension Merge {
         if needsNewValidity.contains(id), !switches.contains(.keepsHomeValidity) { return anew() }
         guard let ours else {
             guard let theirs else { return anew() }
+            // Lines that went two ways may have given one UIDVALIDITY to two mailboxes (R25).
+            let isTaken = home.mailboxes.contains { $0.uidValidity == theirs.uidValidity }
+            if fork == nil, isTaken { return anew() }
             return (.guest, theirs.uidValidity, false)
         }
         guard let theirs else { return (.home, ours.uidValidity, false) }
@@ -241,15 +244,15 @@ extension Merge {
         let known = Set(base?.tombstones.map(\.uid) ?? [])
         var gone: [UInt32: InstanceID] = [:]
         for side in [ours, sameMap ? theirs : nil].compactMap({ $0 }) {
-            let isOurs = side.id == ours?.id && side.uidNext == ours?.uidNext
-            if !(isOurs && switches.contains(.keepsTombstoneStamps)) {
-                for tombstone in side.tombstones where !known.contains(tombstone.uid) {
-                    gone[tombstone.uid] = tombstone.instance
-                }
+            for tombstone in side.tombstones where !known.contains(tombstone.uid) {
+                gone[tombstone.uid] = tombstone.instance
             }
             side.messages.visit { row in
                 if !stays.contains(row.uid) { gone[row.uid] = row.facts.instance }
             }
+        }
+        if switches.contains(.keepsTombstoneStamps) {
+            for tombstone in ours?.tombstones ?? [] { gone[tombstone.uid] = nil }
         }
         return gone.keys.sorted().filter { !stays.contains($0) }.map {
             Tombstone(uid: $0, modSeq: .zero, instance: gone[$0]!)

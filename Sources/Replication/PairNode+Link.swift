@@ -235,7 +235,8 @@ extension PairNode {
         for id in accountIDs where accounts[id]!.line.home == slot {
             if accounts[id]!.hasUnmergedBranch, executed == peer.end { merge(id) }
         }
-        if !session!.isHolding, own.end - acknowledgedByPeer <= 64, peer.end - executed <= 64 {
+        let lag = configuration.holdLag
+        if !session!.isHolding, own.end - acknowledgedByPeer <= lag, peer.end - executed <= lag {
             session!.isHolding = true
             session!.holdStart = now.monotonic
         }

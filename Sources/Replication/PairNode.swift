@@ -19,6 +19,8 @@ public struct PairNode: Sendable {
         public var deadline = Duration.seconds(5)
         /// A guest that joins holds its clients' changes for so long at most (R3).
         public var holdMax = Duration.seconds(5)
+        /// The guest holds them as soon as no more than so many records are missing on either side.
+        public var holdLag: UInt64 = 64
         package var switches: RuleSwitches = []
 
         public init(slot: Slot, cluster: UInt64) {

@@ -81,6 +81,7 @@ extension World {
                 count("R13 foreign value")
             }
             checkPlaces(mailbox)
+            checkShown(mailbox, client.node)
             clients[i].synchronise(mailbox)
             check(clients[i], mailbox)
         }
@@ -97,6 +98,20 @@ extension World {
                 )
             }
             ledger.places[place] = row.facts.instance
+        }
+    }
+
+    /// What was placed since the nodes are connected shows only when both disks have it.
+    private mutating func checkShown(_ mailbox: Mailbox, _ node: Int) {
+        guard !isDishonest, hosts[node].node?.link == .connected else { return }
+        for uid in mailbox.messages.allUIDs {
+            let place = Ledger.Place(
+                mailbox: mailbox.id, validity: UIDValidity(rawValue: 0), uid: uid)
+            guard let here = ledger.placed[node][place], here > connectedAt[node] else { continue }
+            let there = ledger.placed[1 - node][place] ?? .max
+            if here > hosts[node].durable || there > hosts[1 - node].durable {
+                fail("R11: UID \(uid) of \(mailbox.name) shows on node \(node) before both have it")
+            }
         }
     }
 

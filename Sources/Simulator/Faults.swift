@@ -28,6 +28,7 @@ extension World {
             note("links are whole")
             return true
         }
+        cutSince = now
         switch random.below(4) {
         case 0: isCut[0] = true
         case 1: isCut[1] = true
@@ -35,7 +36,7 @@ extension World {
         }
         count(isCut == [true, true] ? "fault cut" : "fault one-way cut")
         note("cut \(isCut)")
-        let length = mood.flap ? milliseconds(100...2000) : milliseconds(500...12_000)
+        let length = mood.flap ? milliseconds(100...2000) : milliseconds(500...15_000)
         queue.add(.heal, at: now + length)
         return true
     }
@@ -55,6 +56,7 @@ extension World {
         }
         hosts[i].journal.removeSubrange(kept...)
         ledger.held[i] = ledger.held[i].filter { $0.value <= kept }
+        ledger.placed[i] = ledger.placed[i].filter { $0.value <= kept }
         note("crash \(i), \(kept) records are left of \(safe + lost)")
         queue.add(.restart(i), at: now + (chance(50) ? milliseconds(10...300) : milliseconds(300...15_000)))
         forgive()
@@ -70,7 +72,13 @@ extension World {
 
     /// A frame of long ago comes once more.
     private mutating func replay() -> Bool {
-        guard let old = pick(oldFrames), hosts[old.to].node != nil else { return false }
+        var choice = oldFrames
+        if chance(60) {
+            choice = oldFrames.filter {
+                if case .ready = $0.frame.body { true } else { false }
+            }
+        }
+        guard let old = pick(choice), hosts[old.to].node != nil else { return false }
         count("fault frame replayed")
         note("an old frame comes to \(old.to)")
         step(old.to, .frame(old.frame))
@@ -85,7 +93,8 @@ extension World {
         note("another cluster says hello to \(i)")
         let hello = Hello(
             cluster: 99, slot: Slot(rawValue: UInt8(1 - i))!, generation: 1,
-            nonce: random.next64(), echo: nonces[i], wantsStates: false, own: [], yours: [])
+            nonce: random.next64(), echo: nonces[i], wantsStates: false,
+            own: [.init(incarnation: random.next64(), last: 9, chain: 1)], yours: [])
         step(
             i,
             .frame(

@@ -30,10 +30,12 @@ struct Ledger {
     /// What a client asked for and waits for.
     enum Waiting {
         case mail(Int)
-        case append(Int)
+        case append(Int, MailboxID)
         case flag(mailbox: MailboxID, [InstanceID])
         /// EXPUNGE or MOVE of these.
         case gone([InstanceID])
+        case mark([InstanceID])
+        case unmark([InstanceID])
         case subscribe(AccountID, String)
         case other
     }
@@ -53,6 +55,14 @@ struct Ledger {
     var flagged: Set<InstanceID> = []
     /// Where each node's journal has the message, counted from 1.
     var held: [[InstanceID: Int]] = [[:], [:]]
+    /// \Answered is set once and removed once on a message, by somebody who saw it set.
+    var marking: Set<InstanceID> = []
+    var marked: Set<InstanceID> = []
+    var unmarked: Set<InstanceID> = []
+    /// Where APPEND said that it put a message.
+    var appended: [SHA256Digest: MailboxID] = [:]
+    /// Where each node's journal places a message, counted from 1.
+    var placed: [[Place: Int]] = [[:], [:]]
     var effects: [InstanceID: Int] = [:]
     var healedAt: Int64 = 0
 }

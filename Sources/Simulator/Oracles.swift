@@ -77,6 +77,14 @@ extension World {
             mailbox.messages.visit { row in
                 live[row.facts.digest, default: 0] += 1
                 if !isDishonest {
+                    if ledger.unmarked.contains(row.facts.instance), row.flags.contains(.answered) {
+                        fail("R20: a flag that was removed from \(row.facts.instance) is back")
+                    }
+                    if let said = ledger.appended[row.facts.digest], said != mailbox.id,
+                        ledger.copies[row.facts.digest] == nil, state.mailbox(said) != nil
+                    {
+                        fail("R19: an appended message is in \(mailbox.name), not where it was put")
+                    }
                     if ledger.expunged.contains(row.facts.instance) {
                         fail("R18: \(row.facts.instance) was expunged and is back")
                     }

@@ -14,6 +14,7 @@ extension World {
         mood.rollback = chance(10)
         mood.structure = pick([2, 10, 30]) ?? 10
         mood.slowDisk = chance(30)
+        mood.holdLag = pick([64, 64, 3, 0]) ?? 64
         if options.hasHonestDisks { (mood.lies, mood.rollback) = (false, false) }
         for i in 0...1 { start(i) }
         for number in 0..<3 {
@@ -118,9 +119,12 @@ extension World {
             ledger.mails[mail].state = .answered
             ledger.mails[mail].instance = instance
             queue.add(.seen(mail: mail, node: node, instance), at: now + milliseconds(1...40))
-        case (.append(let mail), .appended), (.append(let mail), .done):
+        case (.append(let mail, let mailbox), .appended):
             ledger.mails[mail].state = .answered
-        case (.append(let mail), _):
+            ledger.appended[ledger.mails[mail].digest] = mailbox
+        case (.append(let mail, _), .done):
+            ledger.mails[mail].state = .answered
+        case (.append(let mail, _), _):
             ledger.mails[mail].state = .givenUp
         case (.flag(_, let instances), .flagsSet(let modified, _)):
             if modified.isEmpty { ledger.flagged.formUnion(instances) }
@@ -130,6 +134,8 @@ extension World {
             }
         case (.gone(let named), .copied(_, let sources, _)):
             if sources.count == named.count { ledger.expunged.formUnion(named) }
+        case (.mark(let instances), .flagsSet): ledger.marked.formUnion(instances)
+        case (.unmark(let instances), .flagsSet): ledger.unmarked.formUnion(instances)
         case (.subscribe(let account, let name), .done):
             ledger.subscribed[account, default: []].insert(name)
         default: break
@@ -173,6 +179,7 @@ extension World {
     }
 
     private mutating func store(_ client: Client, _ mailbox: Mailbox, _ uids: [UInt32]) {
+        if chance(25) { return markOrUnmark(client, mailbox, uids) }
         let kinds: [(FlagChange, NamedFlags)] = [
             (.add, NamedFlags(system: .flagged)), (.add, NamedFlags(system: .seen)),
             (.remove, NamedFlags(system: .seen)), (.add, NamedFlags(system: .deleted)),
@@ -189,6 +196,30 @@ extension World {
             .setFlags(
                 mailbox: mailbox.id, uids: UIDSet(uids), change: kind, flags: flags,
                 unchangedSince: nil))
+    }
+
+    /// Sets \Answered where it never was, or removes it where its setting was answered.
+    private mutating func markOrUnmark(_ client: Client, _ mailbox: Mailbox, _ uids: [UInt32]) {
+        var fresh: [(uid: UInt32, instance: InstanceID)] = []
+        var old: [(uid: UInt32, instance: InstanceID)] = []
+        for uid in uids {
+            let row = mailbox.messages[mailbox.messages.position(ofUID: uid)!]
+            let instance = row.facts.instance
+            if row.flags.contains(.answered), ledger.marked.contains(instance) {
+                old.append((uid, instance))
+            } else if ledger.marking.insert(instance).inserted {
+                fresh.append((uid, instance))
+            }
+        }
+        let (kind, chosen) = old.isEmpty ? (FlagChange.add, fresh) : (.remove, old)
+        guard !chosen.isEmpty else { return }
+        count("R21 \(kind) seen flag")
+        submit(
+            client,
+            kind == .add ? .mark(chosen.map(\.instance)) : .unmark(chosen.map(\.instance)),
+            .setFlags(
+                mailbox: mailbox.id, uids: UIDSet(chosen.map(\.uid)), change: kind,
+                flags: NamedFlags(system: .answered), unchangedSince: nil))
     }
 
     private mutating func expunge(_ client: Client, _ mailbox: Mailbox) {
@@ -232,7 +263,7 @@ extension World {
         let message = NewMessage(
             digest: digest, body: BodyNumber(rawValue: 0), sizeOctets: 10,
             internalDate: clock(client.node).wall, flags: .none)
-        submit(client, .append(ledger.mails.count - 1), .append(mailbox: to.id, [message]))
+        submit(client, .append(ledger.mails.count - 1, to.id), .append(mailbox: to.id, [message]))
     }
 
     private mutating func changeMailboxes(_ client: Client, _ state: AccountState) {

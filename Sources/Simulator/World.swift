@@ -48,6 +48,9 @@ struct World {
     var hosts = [Host(), Host()]
     /// Frames to this host do not arrive.
     var isCut = [false, false]
+    /// How long each journal was when its node was last connected.
+    var connectedAt = [0, 0]
+    var cutSince: Int64 = 0
     var lastArrival: [Int64] = [0, 0]
     /// Each node's nonce as it last said hello.
     var nonces: [UInt64] = [0, 0]
@@ -81,6 +84,7 @@ struct World {
         var rollback = false
         var structure: UInt64 = 10
         var slowDisk = false
+        var holdLag: UInt64 = 64
     }
 
     init(seed: UInt64, options: Options) {
@@ -128,6 +132,7 @@ struct World {
     mutating func start(_ i: Int) {
         var configuration = PairNode.Configuration(slot: Slot(rawValue: UInt8(i))!, cluster: 7)
         configuration.switches = options.switches
+        configuration.holdLag = mood.holdLag
         hosts[i].life += 1
         let node = PairNode(
             configuration, incarnation: random.next64(), journal: hosts[i].journal,
@@ -153,6 +158,7 @@ struct World {
         for action in actions { perform(action, i) }
         if before != after {
             count("link \(after)")
+            if after == .connected { connectedAt[i] = hosts[i].journal.count }
             note("node \(i) is \(after)")
         }
     }
@@ -172,14 +178,33 @@ struct World {
             if ledger.effects[instance]! > 1 { fail("R28: side effects of \(instance) twice") }
         case .alarm(let alarm):
             count("alarm")
+            if !isDishonest, alarm != .refusedPeer("another cluster") { fail("R15: \(alarm)") }
             note("node \(i) alarms: \(alarm)")
         }
     }
 
     private mutating func hold(_ record: LogRecord, _ i: Int) {
-        guard case .accept(let op, _, _) = record.entry else { return }
-        for delivery in op.deliveries where ledger.held[i][delivery.instance] == nil {
-            ledger.held[i][delivery.instance] = hosts[i].journal.count
+        let index = hosts[i].journal.count
+        func place(_ mailbox: MailboxID, _ uid: UInt32) {
+            let place = Ledger.Place(
+                mailbox: mailbox, validity: UIDValidity(rawValue: 0), uid: uid)
+            if ledger.placed[i][place] == nil { ledger.placed[i][place] = index }
+        }
+        switch record.entry {
+        case .accept(let op, _, _):
+            for delivery in op.deliveries where ledger.held[i][delivery.instance] == nil {
+                ledger.held[i][delivery.instance] = index
+            }
+        case .orders(_, let ops, _, _):
+            for op in ops {
+                if case .assign(let op) = op { for item in op.items { place(item.mailbox, item.uid) } }
+                if case .copy(let op) = op { for item in op.items { place(op.destination, item.uid) } }
+            }
+        case .merge(let op, _):
+            for mailbox in op.mailboxes {
+                for message in mailbox.additions { place(mailbox.mailbox, message.uid) }
+            }
+        default: break
         }
     }
 
@@ -240,6 +265,7 @@ struct World {
             count("fault frame doubled")
             queue.add(.arrive(to, frame), at: arrival + milliseconds(0...50))
         }
+        if case .ready = frame.body { oldFrames.append((to, frame)) }
         if chance(15) { oldFrames.append((to, frame)) }
         if oldFrames.count > 40 { oldFrames.removeFirst() }
     }
@@ -278,6 +304,11 @@ struct World {
         case .tick(let i, let life):
             guard hosts[i].life == life, hosts[i].node != nil else { return }
             step(i, .tick)
+            if isCut != [false, false], now - cutSince > 9000 * Self.millisecond,
+                hosts[i].node?.link == .connected
+            {
+                fail("R1: node \(i) is connected over a link that is cut")
+            }
             queue.add(.tick(i, life: life), at: now + milliseconds(300...700))
         case .synced(let i, let life, let count): synced(i, life, count)
         case .arrive(let i, let frame): arrive(i, frame)
