@@ -37,7 +37,8 @@ extension AccountState {
             PendingMessage(mailbox: try r.id(), flags: try r.flags(), facts: try r.facts())
         }
         for message in waiting { pending[message.facts.instance] = message }
-        deletedMailboxes = try r.array(elementOctets: 16) { r throws(DecodingFailure) -> MailboxID in
+        deletedMailboxes = try r.array(elementOctets: 16) {
+            r throws(DecodingFailure) -> MailboxID in
             try r.id()
         }
         buried = try r.array(elementOctets: 16) { r throws(DecodingFailure) -> InstanceID in

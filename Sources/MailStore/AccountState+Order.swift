@@ -93,7 +93,9 @@ public struct Orderer: Sendable {
 
     /// The UID for the next message of `mailbox`, when `uidNext` is one above the last one given (R12).
     public func nextUID(uidNext: UInt32, block: UIDBlock?) throws(Refusal) -> UInt32 {
-        if let block, block.owner == slot || sharesBlocks, uidNext >= block.first, uidNext <= block.last {
+        if let block, block.owner == slot || sharesBlocks, uidNext >= block.first,
+            uidNext <= block.last
+        {
             return uidNext
         }
         // The last block is left alone, so that arithmetic on UIDs cannot overflow.

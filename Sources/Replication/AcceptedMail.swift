@@ -59,6 +59,16 @@ struct AcceptedMail: Sendable {
         }
     }
 
+    /// Another message of which this is the retry, or that is the retry of this one.
+    func counterpart(of instance: InstanceID) -> InstanceID? {
+        guard let entry = entries[instance], let key = entry.key else { return nil }
+        return byKey[key]?.first { other in
+            other != instance && !entry.besides.contains(other)
+                && !entries[other]!.besides.contains(instance)
+                && !(acknowledged.contains(instance) && acknowledged.contains(other))
+        }
+    }
+
     /// Pairs of messages of which one may be the retry of the other: the first's `250` was never shown
     /// to have been seen. Which came first is not asked: the nodes' clocks may differ by days.
     func unabsorbedRetries() -> [(retried: InstanceID, other: InstanceID)] {

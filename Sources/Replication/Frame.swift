@@ -36,9 +36,8 @@ public struct Frame: Sendable {
         case hello(Hello)
         case records([LogRecord])
         case status
-        /// The sender serves no branch, holds its clients' changes, and lags in nothing (R3); the hash
-        /// is over what it knows of every account (R27).
-        case ready(hash: UInt64, at: UInt64)
+        /// The sender serves no branch, and holds its clients' changes (R3).
+        case ready
     }
 }
 

@@ -151,7 +151,9 @@ extension Merge {
         var map: [UInt32: InstanceID] = [:]
         for tombstone in a.tombstones { map[tombstone.uid] = tombstone.instance }
         a.messages.visit { map[$0.uid] = $0.facts.instance }
-        for tombstone in b.tombstones where map[tombstone.uid] != tombstone.instance { return false }
+        for tombstone in b.tombstones where map[tombstone.uid] != tombstone.instance {
+            return false
+        }
         var same = true
         b.messages.visit { if map[$0.uid] != $0.facts.instance { same = false } }
         return same

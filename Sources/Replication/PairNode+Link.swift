@@ -163,7 +163,6 @@ extension PairNode {
             }
         }
         hear(mark: switches.contains(.executesBeyondTheMark) ? peer.end : frame.mark)
-        if case .ready(let hash, let at) = frame.body { compare(hash, at) }
         join()
     }
 
@@ -242,7 +241,7 @@ extension PairNode {
         }
         if session!.isHolding, !session!.saidReady, isReady {
             session!.saidReady = true
-            send(.ready(hash: 0, at: own.end))
+            send(.ready)
         }
         guard session!.saidReady, session!.heardReady else { return }
         note(.connected)
@@ -274,8 +273,6 @@ extension PairNode {
         }
     }
 
-    private mutating func compare(_ hash: UInt64, _ at: UInt64) {}
-
     /// Home writes what its line and the guest's branch make (R20).
     mutating func merge(_ id: AccountID) {
         let pair = accounts[id]!
@@ -287,7 +284,9 @@ extension PairNode {
             home: pair.line, guest: branch, fork: fork, covered: covered, retries: [],
             slot: slot, switches: switches)
         if !switches.contains(.keepsRetriesAtMerge) {
-            let absorbed = accepted.unabsorbedRetries().compactMap { merge.absorb($0.retried, $0.other) }
+            let absorbed = accepted.unabsorbedRetries().compactMap {
+                merge.absorb($0.retried, $0.other)
+            }
             // Each absorbs one retry.
             for instance in absorbed { _ = accepted.acknowledge(instance) }
             if !absorbed.isEmpty { write(.acknowledged(absorbed)) }

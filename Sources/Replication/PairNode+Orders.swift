@@ -13,7 +13,8 @@ extension PairNode {
             reply(token, .refused(.unavailable))
             return
         }
-        let sequence = write(.orders(create.account, [.createAccount(create)], answers: 0, result: nil))
+        let sequence = write(
+            .orders(create.account, [.createAccount(create)], answers: 0, result: nil))
         execute(own[sequence])
         reply(token, .done)
     }
@@ -215,8 +216,42 @@ extension PairNode {
             let assign = try? orderer.assign(instances, in: state, at: now.wall),
             !assign.items.isEmpty
         else { return }
-        let sequence = write(.orders(id, [.assign(assign)], answers: 0, result: nil))
+        let sequence = write(
+            .orders(
+                id, [.assign(assign)] + expunges(of: assign, in: state, orderer), answers: 0,
+                result: nil))
         execute(own[sequence])
+    }
+
+    /// A sender's retry that the other node took over, not knowing of the first, goes as it comes: it
+    /// gets a place, so that nobody waits for one, and a tombstone, in one order (R7).
+    private mutating func expunges(
+        of assign: Op.Assign, in state: AccountState, _ orderer: Orderer
+    ) -> [Op] {
+        // Apart, the other node might let the other one go: then it is the merge's choice.
+        guard link == .connected, !switches.contains(.keepsRetriesAtMerge) else { return [] }
+        var gone: [MailboxID: [UInt32]] = [:]
+        var placed: Set<InstanceID> = []
+        for item in assign.items {
+            placed.insert(item.instance)
+            guard let other = accepted.counterpart(of: item.instance),
+                state.pending[other] == nil || placed.contains(other)
+            else { continue }
+            gone[item.mailbox, default: []].append(item.uid)
+            for instance in [other, item.instance] where accepted.acknowledge(instance) {
+                write(.acknowledged([instance]))
+            }
+        }
+        guard !gone.isEmpty else { return [] }
+        var after = state
+        after.apply(.assign(assign))
+        return gone.keys.sorted().compactMap { id in
+            guard let mailbox = after.mailbox(id) else { return nil }
+            return .expunge(
+                Op.Expunge(
+                    account: assign.account, mailbox: id, uids: UIDSet(gone[id]!),
+                    modSeq: orderer.nextModSeq(mailbox, epoch: after.epoch)))
+        }
     }
 
     // MARK: Ordering
@@ -260,7 +295,9 @@ extension PairNode {
             }
         }
         var change = request.change
-        if switches.contains(.moveLeavesSource), case .copy(let from, let uids, let to, true) = change {
+        if switches.contains(.moveLeavesSource),
+            case .copy(let from, let uids, let to, true) = change
+        {
             change = .copy(source: from, uids: uids, destination: to, isMove: false)
         }
         return orderer.order(

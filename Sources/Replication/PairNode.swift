@@ -54,8 +54,6 @@ public struct PairNode: Sendable {
     public enum Alarm: Hashable, Sendable {
         /// The peer is of another cluster, slot or generation, or is a copy of this node (R15).
         case refusedPeer(String)
-        /// Both nodes hold the same streams, yet not the same state (R27).
-        case statesDiffer
         /// The peer lost what it had called durable; it gets it back (R16).
         case peerLostRecords(UInt64)
         /// The peer lost records and went on without them (R16).
@@ -141,7 +139,7 @@ public struct PairNode: Sendable {
         var placed: [InstanceID: (mailbox: MailboxID, validity: UIDValidity, uid: UInt32)] = [:]
     }
 
-    /// Makes the node from its journal. `hasPeer` nodes without one never wait for anybody.
+    /// Makes the node from its journal.
     public init(
         _ configuration: Configuration, incarnation: UInt64, journal: [LogRecord],
         randomness: any Randomness & Sendable
@@ -190,16 +188,22 @@ public struct PairNode: Sendable {
         if !outstanding.isEmpty { parts.append("\(outstanding.count) requests") }
         if !held.isEmpty { parts.append("\(held.count) held") }
         if let session {
-            parts.append("holds \(session.isHolding) said \(session.saidReady) heard \(session.heardReady)")
+            parts.append(
+                "holds \(session.isHolding) said \(session.saidReady) heard \(session.heardReady)")
         }
         if !replies.isEmpty { parts.append("\(replies.count) replies") }
         parts.append("own \(own.end) acknowledged \(acknowledgedByPeer) executed \(executedByPeer)")
         parts.append("peer \(peer.end) executed \(executed)")
         for (id, pair) in accounts {
             parts.append(
-                "\(id.rawValue) \(pair.line.home) branch \(pair.branch != nil) \(pair.branchEnd) \(pair.coveredEnd)")
+                "\(id.rawValue) \(pair.line.home) branch \(pair.branch != nil) \(pair.branchEnd) \(pair.coveredEnd)"
+            )
             if !pair.waiting.isEmpty { parts.append("\(id.rawValue) waits to be shown") }
-            if !pair.line.pending.isEmpty { parts.append("\(id.rawValue) has mail without place: \(pair.line.pending.keys.map(\.description))") }
+            if !pair.line.pending.isEmpty {
+                parts.append(
+                    "\(id.rawValue) has mail without place: \(pair.line.pending.keys.map(\.description))"
+                )
+            }
         }
         return parts.joined(separator: ", ")
     }

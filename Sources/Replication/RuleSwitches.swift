@@ -92,10 +92,6 @@ public struct RuleSwitches: OptionSet, Hashable, Sendable {
     public static let repeatsEffects = RuleSwitches(bit: 41)
     /// R15: a session is opened with whoever answers.
     public static let trustsAnyone = RuleSwitches(bit: 42)
-    /// R27: state hashes are not compared.
-    public static let neverCompares = RuleSwitches(bit: 43)
-    /// R29: a home changes although not connected.
-    public static let movesHomeApart = RuleSwitches(bit: 44)
     /// R2: the peer's frames act before the end of the session is in the journal.
     public static let forgetsApart = RuleSwitches(bit: 45)
 }

@@ -42,7 +42,8 @@ struct Client {
                 if row.uid >= cache.uidNext { cache.messages[row.uid] = Self.message(row, mailbox) }
             }
         case .condstore, .qresync:
-            var vanished = kind == .qresync && !foreign ? mailbox.vanished(since: cache.modSeq) : nil
+            var vanished =
+                kind == .qresync && !foreign ? mailbox.vanished(since: cache.modSeq) : nil
             if vanished == nil {
                 vanished = UIDSet(
                     cache.messages.keys.filter { mailbox.messages.position(ofUID: $0) == nil })
@@ -123,7 +124,8 @@ extension World {
         if !isHealing, isDishonest || (client.kind == .naive && client.hops) { return }
         mailbox.messages.visit { row in
             guard let known = cache.messages[row.uid] else {
-                return fail("\(client.kind): a message of \(mailbox.name) is missing: UID \(row.uid)")
+                return fail(
+                    "\(client.kind): a message of \(mailbox.name) is missing: UID \(row.uid)")
             }
             let truth = Client.message(row, mailbox)
             if known.instance != truth.instance {

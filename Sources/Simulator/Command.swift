@@ -74,7 +74,9 @@ public struct Command {
         clock_gettime(CLOCK_MONOTONIC, &end)
         let seconds = Double(end.tv_sec - start.tv_sec) + Double(end.tv_nsec - start.tv_nsec) / 1e9
         if !isQuiet {
-            for (name, count) in totals.sorted(by: { $0.key < $1.key }) { print("\(name): \(count)") }
+            for (name, count) in totals.sorted(by: { $0.key < $1.key }) {
+                print("\(name): \(count)")
+            }
         }
         let rate = Int(Double(run) / max(seconds, 1e-9))
         print("\(run) histories, \(failures) failed, \(rate) histories per second")

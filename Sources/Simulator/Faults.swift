@@ -58,7 +58,9 @@ extension World {
         ledger.held[i] = ledger.held[i].filter { $0.value <= kept }
         ledger.placed[i] = ledger.placed[i].filter { $0.value <= kept }
         note("crash \(i), \(kept) records are left of \(safe + lost)")
-        queue.add(.restart(i), at: now + (chance(50) ? milliseconds(10...300) : milliseconds(300...15_000)))
+        queue.add(
+            .restart(i),
+            at: now + (chance(50) ? milliseconds(10...300) : milliseconds(300...15_000)))
         forgive()
         return true
     }
@@ -116,7 +118,9 @@ extension World {
     /// The disk is as it was some time ago.
     private mutating func rollBack() -> Bool {
         let i = Int(random.below(2))
-        guard !isDishonest, hosts[1 - i].node != nil, hosts[i].journal.count > 3 else { return false }
+        guard !isDishonest, hosts[1 - i].node != nil, hosts[i].journal.count > 3 else {
+            return false
+        }
         count("fault rollback")
         isDishonest = true
         stop(i)

@@ -40,7 +40,9 @@ extension World {
             if x.uidNext != y.uidNext { return "UIDNEXT of \(x.name): \(x.uidNext), \(y.uidNext)" }
             if x.highestModSeq != y.highestModSeq { return "HIGHESTMODSEQ of \(x.name)" }
             if x.epochs != y.epochs { return "epochs of \(x.name)" }
-            if x.tombstones.map(\.uid) != y.tombstones.map(\.uid) { return "tombstones of \(x.name)" }
+            if x.tombstones.map(\.uid) != y.tombstones.map(\.uid) {
+                return "tombstones of \(x.name)"
+            }
             if x.messages.allUIDs != y.messages.allUIDs { return "UIDs of \(x.name)" }
             for i in 0..<x.messages.count {
                 let (p, q) = (x.messages[i], y.messages[i])
@@ -145,7 +147,8 @@ extension World {
             return "\(name) orders \(account.rawValue) answers \(answers): \(ops.map(brief))"
         case .request(let request): return "\(name) request \(request.account.rawValue)"
         case .branch(let account, let base, let state):
-            return "\(name) branch \(account.rawValue) at \(base)\(state == nil ? "" : " with state")"
+            return
+                "\(name) branch \(account.rawValue) at \(base)\(state == nil ? "" : " with state")"
         case .merge(let op, let covers):
             return "\(name) merge \(op.account.rawValue) covers \(covers) epoch \(op.epoch): "
                 + "\(op.mailboxes.map { "\($0.name)/\($0.uidValidity.rawValue) +\($0.additions.map(\.uid)) ~\($0.restamped.map(\.uid)) -\($0.tombstones.map(\.uid))" }) gone \(op.deletedMailboxes.count)"
@@ -164,7 +167,8 @@ extension World {
             "assign \(op.items.map { "\($0.instance.description.prefix(6))→\($0.uid)" })"
         case .setFlags(let op): "flags \(op.uids.ranges) \(op.modSeq.epoch).\(op.modSeq.counter)"
         case .expunge(let op): "expunge \(op.uids.ranges)"
-        case .copy(let op): "copy \(op.items.map { "\($0.sourceUID)→\($0.uid) \($0.instance.description.prefix(6))" }) move \(op.isMove)"
+        case .copy(let op):
+            "copy \(op.items.map { "\($0.sourceUID)→\($0.uid) \($0.instance.description.prefix(6))" }) move \(op.isMove)"
         case .createMailbox(let op): "create \(op.name)/\(op.uidValidity.rawValue)"
         case .deleteMailbox: "delete"
         case .renameMailboxes(let op): "rename \(op.items.map(\.name))"

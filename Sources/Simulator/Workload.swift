@@ -60,7 +60,8 @@ extension World {
     private mutating func send() {
         let account = pick(accounts)!
         // A monitor sends the same bytes again, once the first were acknowledged.
-        if chance(10), let first = ledger.mails.indices.last(where: { ledger.mails[$0].seenBy != nil }),
+        if chance(10),
+            let first = ledger.mails.indices.last(where: { ledger.mails[$0].seenBy != nil }),
             let seen = ledger.mails[first].seenBy, !isDishonest,
             hosts[seen.node].node != nil, hosts[seen.node].life == seen.life,
             hosts[seen.node].safe >= seen.index
@@ -106,7 +107,9 @@ extension World {
 
     mutating func replied(_ token: UInt64, _ result: ChangeResult, at node: Int) {
         // Whoever asked a node that died has not heard the answer.
-        guard hosts[node].tokens.contains(token), let waiting = ledger.waiting[token] else { return }
+        guard hosts[node].tokens.contains(token), let waiting = ledger.waiting[token] else {
+            return
+        }
         ledger.waiting[token] = nil
         switch (waiting, result) {
         case (.mail(let mail), .accepted(let instance)):
@@ -162,7 +165,8 @@ extension World {
         let i = Int(random.below(UInt64(clients.count)))
         let client = clients[i]
         guard let node = hosts[client.node].node, let state = node.visible(client.account),
-            let mailbox = pick(state.mailboxes.filter { !$0.messages.isEmpty } + [state.mailbox(state.inboxID)!])
+            let mailbox = pick(
+                state.mailboxes.filter { !$0.messages.isEmpty } + [state.mailbox(state.inboxID)!])
         else { return }
         let roll = random.below(100)
         if roll < mood.structure { return changeMailboxes(client, state) }

@@ -116,7 +116,8 @@ struct World {
 
     func clock(_ i: Int) -> Now {
         Now(
-            wall: Instant(nanosecondsSinceEpoch: now + hosts[i].clockOffset + 1_700_000_000_000_000_000),
+            wall: Instant(
+                nanosecondsSinceEpoch: now + hosts[i].clockOffset + 1_700_000_000_000_000_000),
             monotonic: MonotonicTime(nanoseconds: now))
     }
 
@@ -197,8 +198,12 @@ struct World {
             }
         case .orders(_, let ops, _, _):
             for op in ops {
-                if case .assign(let op) = op { for item in op.items { place(item.mailbox, item.uid) } }
-                if case .copy(let op) = op { for item in op.items { place(op.destination, item.uid) } }
+                if case .assign(let op) = op {
+                    for item in op.items { place(item.mailbox, item.uid) }
+                }
+                if case .copy(let op) = op {
+                    for item in op.items { place(op.destination, item.uid) }
+                }
             }
         case .merge(let op, _):
             for mailbox in op.mailboxes {
@@ -211,7 +216,8 @@ struct World {
     private mutating func countEntry(_ entry: Entry) {
         switch entry {
         case .accept(_, let kept, _): count(kept ? "R2 kept mail" : "R4 accept")
-        case .orders(_, _, let answers, _): count(answers > 0 ? "R10 answered request" : "R9 orders")
+        case .orders(_, _, let answers, _):
+            count(answers > 0 ? "R10 answered request" : "R9 orders")
         case .request: count("R10 request")
         case .branch(_, _, let state): count(state == nil ? "R17 branch" : "R16 branch by state")
         case .merge: count("R20 merge")
@@ -285,7 +291,9 @@ struct World {
             handle(event)
             if isHealing, isSettled { break }
             if isHealing, now > ledger.healedAt + 120_000 * Self.millisecond {
-                fail("R3: the nodes do not settle: " + hosts.map { $0.node?.unsettled ?? "down" }.joined(separator: " | "))
+                fail(
+                    "R3: the nodes do not settle: "
+                        + hosts.map { $0.node?.unsettled ?? "down" }.joined(separator: " | "))
             }
         }
         if failure == nil { checkEnd() }
