@@ -61,20 +61,14 @@ public struct NodeVerifier {
                 "A batch that was never committed stands at \(tail): the next start cuts it off.")
         }
         progress("reading the journal")
-        try verify(journal, &report)
+        verify(journal, &report)
         count(node, &report)
         try verifyMessages(node, journal, &report)
         return report
     }
 
-    private func verify(_ journal: Journal, _ report: inout VerificationReport)
-        throws(NodeDataError)
-    {
-        do throws(JournalError) {
-            add(try journal.verify().map { "Damage in \($0)." }, to: &report)
-        } catch {
-            throw NodeDataError("\(data.journalPath): \(error)")
-        }
+    private func verify(_ journal: Journal, _ report: inout VerificationReport) {
+        add(journal.verify().map { "Damage in \($0)." }, to: &report)
     }
 
     private func count(_ node: Node, _ report: inout VerificationReport) {
