@@ -151,7 +151,8 @@ final class LinuxFile: DiskFile {
     /// tens of megabytes at once would hold up the syncs that somebody waits for.
     func fill(to octets: UInt64) throws(DiskError) {
         let pieceOctets = 1 << 20
-        let direct = Glibc.open("/proc/self/fd/\(descriptor)", O_WRONLY | Self.openDirect | O_CLOEXEC)
+        let direct = Glibc.open(
+            "/proc/self/fd/\(descriptor)", O_WRONLY | Self.openDirect | O_CLOEXEC)
         var offset: UInt64 = 0
         if direct >= 0 {
             defer { close(direct) }
