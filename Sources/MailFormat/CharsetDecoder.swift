@@ -127,7 +127,7 @@ public struct CharsetDecoder: ~Copyable {
                     to: CChar.self)
                 var room = 4_096
                 if iconv(handle, &source, &left, &target, &room) == -1 { failure = errno }
-                out.append(contentsOf: buffer[..<(4_096 - room)])
+                Self.appendRepaired(buffer[..<(4_096 - room)], to: &out)
             }
             switch failure {
             case 0, E2BIG: continue
@@ -139,6 +139,18 @@ public struct CharsetDecoder: ~Copyable {
                 left -= 1
                 source = source.map { $0 + 1 }
             }
+        }
+    }
+
+    /// Some converters give what UTF-8 has no place for: surrogates, and numbers above U+10FFFF.
+    /// They never cut a character, so each piece can be judged alone.
+    private static func appendRepaired(
+        _ piece: Slice<UnsafeMutableRawBufferPointer>, to out: inout [UInt8]
+    ) {
+        if piece.allSatisfy({ $0 < 0x80 }) {
+            out.append(contentsOf: piece)
+        } else {
+            out.append(contentsOf: String(decoding: piece, as: UTF8.self).utf8)
         }
     }
 

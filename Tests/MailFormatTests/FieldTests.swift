@@ -88,6 +88,17 @@ import Testing
 }
 
 @Suite struct EncodedWordTests {
+    @Test(arguments: ["utf-8&", "utf-16be", "utf-32be", "utf-7"])
+    func whatAConverterGivesIsAlwaysUTF8(charset: String) {
+        var charsets = CharsetDecoder()
+        var out: [UInt8] = []
+        charsets.start(charset: Array(charset.utf8))
+        let input: [UInt8] = [0xF5, 0xB4, 0xAB, 0x90, 0xD8, 0x00, 0x00, 0x41]
+        input.withUnsafeBytes { charsets.decode($0, to: &out) }
+        charsets.finish(to: &out)
+        #expect(String(validating: out, as: UTF8.self) != nil)
+    }
+
     private func decode(_ bytes: [UInt8]) -> String {
         var charsets = CharsetDecoder()
         var out: [UInt8] = []
