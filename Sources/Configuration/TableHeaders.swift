@@ -10,7 +10,7 @@ enum TableHeaders {
         var brackets: Int? = 0
         for byte in text.utf8 {
             column += 1
-            if byte == UInt8(ascii: "\n") {
+            if byte == UInt8(ascii: "\n"), brackets ?? 0 == 0 {
                 line += 1
                 column = 0
                 brackets = 0
@@ -32,14 +32,14 @@ enum TableHeaders {
         return nil
     }
 
-    /// Bare names and quotes; anything above ASCII is left to the library.
+    /// What begins a bare name or a quoted one.
     private static func startsName(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
             UInt8(ascii: "\""), UInt8(ascii: "'"):
             true
-        default: byte >= 0x80
+        default: false
         }
     }
 }
