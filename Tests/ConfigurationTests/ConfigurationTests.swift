@@ -13,7 +13,9 @@ private func problems(_ text: String) -> [String] {
 }
 
 @Suite struct Reading {
-    @Test(arguments: ["[[[tls]]]", "x = 1\n [[ [[tls.certificate]", "[]", "[=]", "[[\t.a]]", "[\na]", "[\u{E9}]"])
+    @Test(arguments: [
+        "[[[tls]]]", "x = 1\n [[ [[tls.certificate]", "[]", "[=]", "[[\t.a]]", "[\na]", "[\u{E9}]",
+    ])
     func headersThatAreNoneAreRefusedWithTheirPlace(text: String) {
         let found = problems("hostname = \"mail.example.org\"\n" + text)
         #expect(found.contains { $0.contains("a section header is") })
