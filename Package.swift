@@ -29,6 +29,7 @@ var targets: [Target] = [
     layer("SASL", ["Platform", "CUnistring"]),
     layer("SMTP", ["Platform"]),
     layer("IMAP", ["Platform", "MailFormat"]),
+    layer("TOML"),
 
     // Layer 2: engines, pure over Platform.
     layer("Journal", ["Platform"]),
@@ -41,6 +42,7 @@ var targets: [Target] = [
 
     // Layer 4, but in need of nothing that has to be fetched.
     layer("PlatformLinux", ["Platform"]),
+    layer("Configuration", ["Platform", "Policy", "TOML"]),
 
     // For tests only.
     layer("TestSupport", ["Platform"]),
@@ -61,6 +63,8 @@ var targets: [Target] = [
     tests("Simulator", ["Simulator"]),
     tests("Node", ["Node", "MailStore", "Platform", "Journal", "TestSupport"]),
     tests("Policy", ["Policy", "Platform"]),
+    tests("TOML", ["TOML"]),
+    tests("Configuration", ["Configuration", "Policy", "Platform"]),
 ]
 
 var dependencies: [Package.Dependency] = []
@@ -71,7 +75,6 @@ if !coreOnly {
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
     ]
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
@@ -103,8 +106,6 @@ if !coreOnly {
                 "IMAP", "MailStore", "Node",
             ]
                 + nio + tls + logging),
-        layer(
-            "Configuration", ["Platform", "Policy", .product(name: "TOMLKit", package: "TOMLKit")]),
         layer(
             "Control",
             ["Platform", "PlatformLinux", "SASL", "MailStore", "Policy", "Node"] + nio + http
@@ -144,7 +145,6 @@ if !coreOnly {
                 "IMAPService", "Authentication", "Listening", "Platform", "MailFormat", "SASL",
                 "IMAP", "MailStore", "Node", .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio + tls + logging),
-        tests("Configuration", ["Configuration", "Policy", "Platform"]),
         tests("Control", ["Control", "MailStore", "Node", "Platform", "Policy", "SASL"] + nio),
         tests(
             "Verification",

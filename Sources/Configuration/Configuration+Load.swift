@@ -26,23 +26,26 @@ extension Configuration {
         guard bytes.count <= fileMaxOctets else {
             throw refuse("The file is larger than \(Units.describe(octets: fileMaxOctets)).")
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw refuse("The file is not UTF-8. Save it in that encoding.")
-        }
-        return try parse(text, file: path)
+        return try parse(bytes, file: path)
     }
 }
 
 /// What the fuzzer calls.
 public enum ConfigurationFuzz {
-    /// Any text is read or refused with at least one reason, and never more.
+    /// Any octets are read, or refused with at least one reason and a place within the file.
     public static func run(_ bytes: UnsafeRawBufferPointer) {
-        guard let text = String(validating: bytes, as: UTF8.self) else { return }
+        let bytes = Array(bytes)
         do {
-            let configuration = try Configuration.parse(text, file: "fuzz")
+            let configuration = try Configuration.parse(bytes, file: "fuzz")
             precondition(!configuration.hostname.isEmpty)
         } catch {
             precondition(!error.problems.isEmpty)
+            let lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
+            for problem in error.problems {
+                precondition(!problem.message.isEmpty)
+                precondition((1...lines).contains(problem.line ?? 1))
+                precondition((1...(bytes.count + 1)).contains(problem.column ?? 1))
+            }
         }
     }
 }

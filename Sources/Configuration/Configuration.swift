@@ -81,17 +81,17 @@ public struct Configuration: Sendable, Hashable {
             [[listener]]
             [[domain]]
             """
-        return ConfigurationDecoder.decode(sample, file: "").keys.sorted()
+        return ConfigurationDecoder.decode(Array(sample.utf8)).keys.sorted()
     }
 
     /// Reads a text.
     ///
     /// - Parameter file: the name that problems are reported with.
     /// - Throws: all problems that were found, not only the first.
-    public static func parse(_ text: String, file: String) throws(ConfigurationError)
+    public static func parse(_ bytes: [UInt8], file: String) throws(ConfigurationError)
         -> Configuration
     {
-        let result = ConfigurationDecoder.decode(text, file: file)
+        let result = ConfigurationDecoder.decode(bytes)
         guard result.problems.isEmpty, let configuration = result.configuration else {
             throw ConfigurationError(file: file, problems: result.problems)
         }

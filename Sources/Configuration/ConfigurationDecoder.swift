@@ -1,6 +1,6 @@
 import Glibc
 import Policy
-import TOMLKit
+import TOML
 
 /// From text to values.
 struct ConfigurationDecoder {
@@ -10,26 +10,13 @@ struct ConfigurationDecoder {
         var keys: Set<String>
     }
 
-    static func decode(_ text: String, file: String) -> Result {
+    static func decode(_ bytes: [UInt8]) -> Result {
         let context = ReaderContext()
-        // TOMLKit hands strings over as C strings, which would end at a NUL.
-        if text.utf8.contains(0) || text.contains("\\u0000") || text.contains("\\U00000000") {
-            context.report("", "The file contains a NUL character. Remove it.")
-            return Result(problems: context.problems, keys: [])
-        }
-        if let problem = TableHeaders.firstProblem(in: text) {
-            return Result(problems: [problem], keys: [])
-        }
         let table: TOMLTable
-        do {
-            table = try TOMLTable(string: text)
-        } catch let error as TOMLParseError {
-            let problem = ConfigurationProblem(
-                line: error.source.begin.line, column: error.source.begin.column, path: "",
-                message: "This is not TOML: \(error.description)")
-            return Result(problems: [problem], keys: [])
+        do throws(TOMLError) {
+            table = try TOMLTable(parsing: bytes)
         } catch {
-            context.report("", "The file cannot be read as TOML: \(error)")
+            context.report("", at: error.position, error.message)
             return Result(problems: context.problems, keys: [])
         }
         var root = SectionReader(table, context: context)

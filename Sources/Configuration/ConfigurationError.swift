@@ -1,6 +1,6 @@
 /// One thing that is wrong with a file.
 public struct ConfigurationProblem: Sendable, Hashable {
-    /// From 1; nil where the place is not known.
+    /// From 1; nil where something is missing outside of any section, or the file cannot be read.
     public var line: Int?
     public var column: Int?
     /// The key, as a path; empty where the text is not TOML.

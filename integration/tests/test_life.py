@@ -42,6 +42,14 @@ def sqlite_files(node):
             yield from (one for one in beside if one.exists())
 
 
+@pytest.fixture(scope="module")
+def fresh_configuration(tmp_path_factory):
+    """A path for a file, the octets of one that is taken, and the command line."""
+    with Twinpost() as running:
+        good = running.configuration().read_bytes()
+        yield tmp_path_factory.mktemp("configuration") / "twinpost.toml", good, running.cli
+
+
 def test_try_tells_what_it_started(fresh):
     node = fresh.node
     assert os.readlink(f"/proc/{node.pid}/exe").endswith("twinpostd")
@@ -169,6 +177,33 @@ def test_config_check_names_the_place(fresh, tmp_path, bad, named):
 
 def test_config_check_accepts_what_runs(fresh):
     fresh.cli("config", "check", fresh.configuration())
+
+
+# Shapes at which a parser was once found to end the process, and others like them.
+BROKEN = [b"tls = [}\n", b"[[[x]\n", b"a = 3.[\n", b"[" * 100_000, b"a = {" * 100_000, b"\0" * 5000,
+          b"\xff\xfe", bytes(range(256)), b'a = "' * 50_000, b"a." * 100_000, os.urandom(100_000)]
+
+
+@pytest.mark.parametrize("number", range(len(BROKEN)))
+def test_config_check_survives_every_file(fresh_configuration, number):
+    path, good, cli = fresh_configuration
+    path.write_bytes(good + BROKEN[number])
+    done = cli("config", "check", path, check=False)
+    assert done.returncode == 78 and f"{path.name}:" in done.stderr, done
+    assert len(done.stderr) < 10_000
+
+
+def test_no_file_ends_a_running_node(fresh):
+    path = fresh.configuration()
+    good = path.read_bytes()
+    log = fresh.directory / "try.log"
+    for content in (*(good + broken for broken in BROKEN), good):
+        size = log.stat().st_size
+        path.write_bytes(content)
+        os.kill(fresh.node.pid, signal.SIGHUP)
+        until(lambda: b"configuration re" in log.read_bytes()[size:], "the reload is logged")
+    deliver(fresh)
+    assert "configuration reloaded" in fresh.log_text()
 
 
 def test_a_bad_file_on_sighup_keeps_the_last_good_one(fresh):
