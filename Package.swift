@@ -85,7 +85,7 @@ if !coreOnly {
     let http: [Target.Dependency] = [.product(name: "NIOHTTP1", package: "swift-nio")]
     targets += [
         // Layer 4: adapters.
-        layer("Listening", ["Platform"] + nio + tls + logging),
+        layer("Listening", ["Platform", "MailStore", "Node"] + nio + tls + logging),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         layer(

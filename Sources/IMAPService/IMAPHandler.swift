@@ -14,7 +14,7 @@ import SASL
 ///
 /// Input that is not consumed stays in `input`; while a command is being executed no more is
 /// read from the socket than a little ahead. A session that waits for its client holds no buffer.
-final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSession {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -41,7 +41,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     let shared: IMAPShared
-    let loop: IMAPLoop
+    let loop: SessionLoop
     private(set) var channelContext: ChannelHandlerContext?
     private(set) var token: UInt64 = 0
     private let remoteAddress: SocketAddress?
@@ -60,7 +60,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The literals of an APPEND that are on their way to the disk.
     var upload: AppendUpload?
 
-    init(shared: IMAPShared, loop: IMAPLoop, channel: any Channel, implicitTLS: Bool) {
+    init(shared: IMAPShared, loop: SessionLoop, channel: any Channel, implicitTLS: Bool) {
         self.shared = shared
         self.loop = loop
         self.implicitTLS = implicitTLS
@@ -150,11 +150,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .securing where !session.isTLS: return
         default: break
         }
-        if input == nil {
-            input = bytes
-        } else {
-            input!.writeBuffer(&bytes)
-        }
+        input.take(&bytes)
         process()
     }
 
@@ -170,6 +166,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
                 activity = .busy
                 produce(producer)
             } else {
+                accountChanged()
                 process()
             }
         }
@@ -225,7 +222,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    func checkDeadline(_ now: NIODeadline) {
+    func checkDeadline() {
         let limits = shared.configuration.limits
         let allowed: Duration
         switch activity {
@@ -236,7 +233,9 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
         default:
             allowed = session.account == nil ? limits.loginTimeout : limits.idleTimeout
         }
-        guard now > lastProgress + .nanoseconds(allowed.wholeNanoseconds) else { return }
+        guard NIODeadline.now() > lastProgress + .nanoseconds(allowed.wholeNanoseconds) else {
+            return
+        }
         switch activity {
         case .ready, .idling, .answering:
             _ = session.bye(nil, "Nothing was said for too long")
@@ -377,15 +376,16 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     // MARK: From the node
 
-    func changeCompleted(_ result: ChangeResult) {
+    func completed(_ result: ChangeResult) {
         lastProgress = .now()
         perform(session.receive(result))
         process()
     }
 
-    /// Something in the account is different: a client in IDLE wants to know.
+    /// Something in the account is different: a client in IDLE wants to know, once it has taken what
+    /// it was told before.
     func accountChanged() {
-        guard case .idling = activity else { return }
+        guard case .idling = activity, channelContext?.channel.isWritable == true else { return }
         perform(session.tellWhileIdle())
         flushOutput()
     }

@@ -106,30 +106,23 @@ final class IMAPShared: Sendable {
 /// The IMAP service of a node: sets up accepted connections (RFC 9051, RFC 3501).
 public final class IMAPService: Sendable {
     private let context: IMAPServiceContext
-    private let state: Mutex<State>
-
-    private struct State {
-        var loops: [ObjectIdentifier: IMAPLoop] = [:]
-        var shared: IMAPShared
-    }
+    private let loops: SessionLoops
+    /// Of sessions to come.
+    private let shared: Mutex<IMAPShared>
 
     public init(_ context: IMAPServiceContext) {
         self.context = context
-        state = Mutex(State(shared: IMAPShared(context, context.current)))
+        let gateway = context.gateway
+        loops = SessionLoops(timerInterval: .seconds(15)) { gateway.addListener($0) }
+        shared = Mutex(IMAPShared(context, context.current))
     }
 
     /// Sets up the pipeline of an accepted connection, on its loop.
     ///
     /// - Parameter implicitTLS: the handshake comes first (port 993's way); otherwise STARTTLS.
     public func initialize(_ channel: any Channel, implicitTLS: Bool) -> EventLoopFuture<Void> {
-        let (loop, shared) = state.withLock { state in
-            let key = ObjectIdentifier(channel.eventLoop)
-            if let known = state.loops[key] { return (known, state.shared) }
-            let new = IMAPLoop(channel.eventLoop)
-            state.loops[key] = new
-            context.gateway.addListener(new)
-            return (new, state.shared)
-        }
+        let loop = loops.loop(of: channel.eventLoop)
+        let shared = shared.withLock { $0 }
         return channel.eventLoop.makeCompletedFuture {
             let handler = IMAPHandler(
                 shared: shared, loop: loop, channel: channel, implicitTLS: implicitTLS)
@@ -145,13 +138,11 @@ public final class IMAPService: Sendable {
     /// Takes over the context's configuration for sessions to come.
     public func reload() {
         let new = IMAPShared(context, context.current)
-        state.withLock { $0.shared = new }
+        shared.withLock { $0 = new }
     }
 
     /// Ends every session with BYE, after the command it is at.
-    public func shutDown() {
-        for loop in state.withLock({ Array($0.loops.values) }) { loop.shutDown() }
-    }
+    public func shutDown() { loops.shutDown() }
 }
 
 /// Why a connection could not be set up.

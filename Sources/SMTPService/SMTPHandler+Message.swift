@@ -131,7 +131,7 @@ extension SMTPHandler {
                 submit(.stored(stored), received, message.envelope)
             case .failure(let error):
                 logFailure(error)
-                messageCompleted(.refused(.diskFull))
+                completed(.refused(.diskFull))
             }
         }
     }
@@ -150,7 +150,7 @@ extension SMTPHandler {
     }
 
     /// The node's answer: from here on the message is ours, or the client keeps it.
-    func messageCompleted(_ result: ChangeResult) {
+    func completed(_ result: ChangeResult) {
         let log = submitted
         submitted = nil
         guard session != nil else {

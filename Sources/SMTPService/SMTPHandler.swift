@@ -14,7 +14,7 @@ import SMTP
 ///
 /// Input that the session has not consumed stays in `input`; while a decision is outstanding nothing
 /// more is read from the socket than one read ahead.
-final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSession {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -24,7 +24,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private static let keptOutputOctets = 4 << 10
 
     let context: SMTPServiceContext
-    let loop: SMTPLoop
+    let loop: SessionLoop
     private var channelContext: ChannelHandlerContext?
     private(set) var token: UInt64 = 0
     private let addressKey: [UInt8]
@@ -66,7 +66,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     init(
-        context: SMTPServiceContext, loop: SMTPLoop, channel: any Channel, implicitTLS: Bool
+        context: SMTPServiceContext, loop: SessionLoop, channel: any Channel, implicitTLS: Bool
     ) {
         self.context = context
         self.loop = loop
@@ -164,11 +164,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         guard !isClosing else { return }
-        if input == nil {
-            input = bytes
-        } else {
-            input!.writeBuffer(&bytes)
-        }
+        input.take(&bytes)
         process()
     }
 
@@ -299,9 +295,12 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     // MARK: From the loop
 
-    func checkDeadline(_ now: Now) {
+    /// What changes in accounts is looked up when it is needed.
+    func accountChanged() {}
+
+    func checkDeadline() {
         guard session != nil, !isClosing, let deadline = session!.deadline,
-            deadline < now.monotonic
+            deadline < now().monotonic
         else { return }
         session!.timedOut(into: &output)
         process()

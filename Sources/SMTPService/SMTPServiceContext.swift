@@ -65,18 +65,17 @@ public final class SMTPServiceContext: Sendable {
 /// The SMTP service of a node: sets up accepted connections.
 public final class SMTPService: Sendable {
     private let context: SMTPServiceContext
-    private let loops: Mutex<[ObjectIdentifier: SMTPLoop]>
+    private let loops = SessionLoops(timerInterval: .seconds(5))
 
     public init(_ context: SMTPServiceContext) {
         self.context = context
-        loops = Mutex([:])
     }
 
     /// Sets up the pipeline of an accepted connection, on its loop.
     ///
     /// - Parameter implicitTLS: the handshake comes first (port 465's way); otherwise STARTTLS.
     public func initialize(_ channel: any Channel, implicitTLS: Bool) -> EventLoopFuture<Void> {
-        let loop = loop(of: channel.eventLoop)
+        let loop = loops.loop(of: channel.eventLoop)
         return channel.eventLoop.makeCompletedFuture {
             let handler = SMTPHandler(
                 context: context, loop: loop, channel: channel, implicitTLS: implicitTLS)
@@ -87,18 +86,6 @@ public final class SMTPService: Sendable {
         }
     }
 
-    private func loop(of eventLoop: any EventLoop) -> SMTPLoop {
-        loops.withLock { loops in
-            let key = ObjectIdentifier(eventLoop)
-            if let known = loops[key] { return known }
-            let new = SMTPLoop(eventLoop)
-            loops[key] = new
-            return new
-        }
-    }
-
     /// Tells every session to end: idle ones at once with 421, others after the message they are at.
-    public func shutDown() {
-        for loop in loops.withLock({ Array($0.values) }) { loop.shutDown() }
-    }
+    public func shutDown() { loops.shutDown() }
 }
