@@ -6,12 +6,24 @@ extension BodyStructureEncoder {
     /// - Parameter bodyStructure: what `encode` has written. Anything else gives nil where it
     ///   cannot be read.
     public static func body(from bodyStructure: [UInt8]) -> [UInt8]? {
-        bodyStructure.withUnsafeBytes { bytes in
-            var reader = StructureReader(bytes: bytes)
-            reader.out.reserveCapacity(bytes.count)
-            guard reader.copyBody(depth: 0), reader.position == bytes.count else { return nil }
-            return reader.out
+        var out: [UInt8] = []
+        let isReadable = bodyStructure.withUnsafeBytes { appendBody(from: $0, to: &out) }
+        return isReadable ? out : nil
+    }
+
+    /// Appends the BODY made of an encoded BODYSTRUCTURE; false, and nothing appended, where that
+    /// cannot be read.
+    public static func appendBody(
+        from bodyStructure: UnsafeRawBufferPointer, to out: inout [UInt8]
+    ) -> Bool {
+        let count = out.count
+        var reader = StructureReader(bytes: bodyStructure)
+        guard reader.copyBody(depth: 0, &out), reader.position == bodyStructure.count else {
+            out.removeLast(out.count - count)
+            return false
         }
+        reader.flush(&out)
+        return true
     }
 
     /// Whether the octets are one list of strings, numbers, NIL and lists, and nothing behind it.
@@ -31,7 +43,8 @@ private struct StructureReader {
 
     let bytes: UnsafeRawBufferPointer
     var position = 0
-    var out: [UInt8] = []
+    /// All between here and `position` belongs to the copy and is not in it yet.
+    private var keptStart = 0
 
     init(bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -98,31 +111,35 @@ private struct StructureReader {
         return true
     }
 
+    /// Appends what is kept up to here.
+    mutating func flush(_ out: inout [UInt8]) {
+        out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[keptStart..<position]))
+        keptStart = position
+    }
+
     /// Copies one body without its extension data.
-    mutating func copyBody(depth: Int) -> Bool {
+    mutating func copyBody(depth: Int, _ out: inout [UInt8]) -> Bool {
         guard depth < Self.depthMax, peek() == 0x28 else { return false }
         position += 1
-        out.append(0x28)
         if peek() == 0x28 {
             while peek() == 0x28 {
-                guard copyBody(depth: depth + 1) else { return false }
+                guard copyBody(depth: depth + 1, &out) else { return false }
             }
-            guard copyValue(afterSpace: true) != nil else { return false }
+            guard keepValue(afterSpace: true) != nil else { return false }
         } else {
-            guard let type = copyValue(afterSpace: false), let subtype = copyValue(afterSpace: true)
+            guard let type = keepValue(afterSpace: false), let subtype = keepValue(afterSpace: true)
             else { return false }
-            for _ in 0..<5 { guard copyValue(afterSpace: true) != nil else { return false } }
+            for _ in 0..<5 { guard keepValue(afterSpace: true) != nil else { return false } }
             if isMessage(type, subtype) {
-                guard copyValue(afterSpace: true) != nil, peek() == 0x20 else { return false }
+                guard keepValue(afterSpace: true) != nil, peek() == 0x20 else { return false }
                 position += 1
-                out.append(0x20)
-                guard copyBody(depth: depth + 1) else { return false }
-                guard copyValue(afterSpace: true) != nil else { return false }
+                guard copyBody(depth: depth + 1, &out) else { return false }
+                guard keepValue(afterSpace: true) != nil else { return false }
             } else if bytes.equals("\"text\"", at: type) {
-                guard copyValue(afterSpace: true) != nil else { return false }
+                guard keepValue(afterSpace: true) != nil else { return false }
             }
         }
-        return skipExtension()
+        return leaveOutExtension(&out)
     }
 
     private func isMessage(_ type: ByteRange, _ subtype: ByteRange) -> Bool {
@@ -130,25 +147,26 @@ private struct StructureReader {
             && (bytes.equals("\"rfc822\"", at: subtype) || bytes.equals("\"global\"", at: subtype))
     }
 
-    private mutating func copyValue(afterSpace: Bool) -> ByteRange? {
+    private mutating func keepValue(afterSpace: Bool) -> ByteRange? {
         if afterSpace {
             guard peek() == 0x20 else { return nil }
             position += 1
-            out.append(0x20)
         }
         guard let range = skipValue() else { return nil }
-        out.append(contentsOf: bytes[range])
         return ByteRange(range.lowerBound, range.upperBound)
     }
 
-    private mutating func skipExtension() -> Bool {
-        while peek() == 0x20 {
-            position += 1
-            guard skipValue() != nil else { return false }
+    private mutating func leaveOutExtension(_ out: inout [UInt8]) -> Bool {
+        if peek() == 0x20 {
+            flush(&out)
+            while peek() == 0x20 {
+                position += 1
+                guard skipValue() != nil else { return false }
+            }
+            keptStart = position
         }
         guard peek() == 0x29 else { return false }
         position += 1
-        out.append(0x29)
         return true
     }
 }

@@ -19,11 +19,28 @@ enum SectionData {
 /// The message was not there, or shorter than it should be.
 struct UnreadableBody: Error {}
 
+/// How far to read for a header of unknown length: each look is four times as far, so that a huge
+/// header is scanned little more than once.
+struct HeaderSteps {
+    /// The first look; most headers are shorter.
+    private(set) var octets = 8_192
+
+    /// Where the header ends in the start of a message, its empty line included; nil if that has to
+    /// be looked for further on.
+    mutating func end(of head: [UInt8], isWhole: Bool) -> Int? {
+        let (end, isComplete) = head.withUnsafeBytes { bytes -> (Int, Bool) in
+            var scanner = HeaderScanner(bytes, in: 0..<bytes.count)
+            while scanner.next() != nil {}
+            return (scanner.position, scanner.hasBlankLine)
+        }
+        if isComplete || isWhole { return end }
+        octets *= 4
+        return nil
+    }
+}
+
 /// Reads one message for one response, no more of it than is asked for, and no octet twice.
 struct MessageReader {
-    /// The first look at a header; most are shorter.
-    private static let headStepOctets = 16_384
-
     let number: BodyNumber
     private let size: Int
     private let plan: FetchPlan
@@ -61,20 +78,13 @@ struct MessageReader {
     /// The octets of the header with its empty line; they are in `head` then.
     private mutating func header() throws -> Int {
         if let headerOctets { return headerOctets }
-        var step = Self.headStepOctets
+        var step = HeaderSteps()
         while true {
-            try extend(to: step)
-            let (end, isComplete) = head.withUnsafeBytes { bytes -> (Int, Bool) in
-                var scanner = HeaderScanner(bytes, in: 0..<bytes.count)
-                while scanner.next() != nil {}
-                return (scanner.position, scanner.hasBlankLine)
-            }
-            if isComplete || head.count == size {
+            try extend(to: step.octets)
+            if let end = step.end(of: head, isWhole: head.count == size) {
                 headerOctets = end
                 return end
             }
-            // Each look is four times as far, so that a huge header is scanned little more than once.
-            step *= 4
         }
     }
 
@@ -102,8 +112,8 @@ struct MessageReader {
     mutating func appendBody(
         _ structures: StoredColumns.Column, _ index: Int, to out: inout [UInt8]
     ) throws {
-        let stored = structures.with(index) { BodyStructureEncoder.body(from: Array($0)) }
-        if let body = stored ?? nil { return out.append(contentsOf: body) }
+        let isMade = structures.with(index) { BodyStructureEncoder.appendBody(from: $0, to: &out) }
+        if isMade == true { return }
         let tree = try parts()
         var encoder = BodyStructureEncoder(limits: plan.mimeLimits)
         head.withUnsafeBytes { encoder.encode(tree, of: $0, extended: false, to: &out) }

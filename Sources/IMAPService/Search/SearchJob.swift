@@ -99,8 +99,7 @@ struct SearchJob: Sendable {
                     offset = i
                     return octets
                 }
-                octets += Int(current.facts[i].sizeOctets)
-                verdicts[i - range.lowerBound] = readAndEvaluate(current, i)
+                verdicts[i - range.lowerBound] = readAndEvaluate(current, i, &octets)
             }
             if verdicts[i - range.lowerBound] == true { take(current, i) }
         }
@@ -108,14 +107,38 @@ struct SearchJob: Sendable {
         return octets
     }
 
-    private mutating func readAndEvaluate(_ current: MessageChunk, _ i: Int) -> Bool {
-        guard let bytes = try? gateway.readBody(current.facts[i].body, range: nil) else {
+    private mutating func readAndEvaluate(
+        _ current: MessageChunk, _ i: Int, _ octets: inout Int
+    ) -> Bool {
+        let facts = current.facts[i]
+        do {
+            guard node.needsBody else {
+                let (head, end) = try readHeader(facts)
+                octets += head.count
+                return head.withUnsafeBytes {
+                    evaluate(node, current, i, .header($0, 0..<end)) ?? false
+                }
+            }
+            let bytes = try gateway.readBody(facts.body, range: nil)
+            octets += bytes.count
+            return bytes.withUnsafeBytes { message in
+                let tree = MIMETree(parsing: message, limits: mimeLimits)
+                return evaluate(node, current, i, .message(message, tree)) ?? false
+            }
+        } catch {
             unreadable += 1
             return false
         }
-        return bytes.withUnsafeBytes { message in
-            let tree = MIMETree(parsing: message, limits: mimeLimits)
-            return evaluate(node, current, i, .message(message, tree)) ?? false
+    }
+
+    /// The start of a message, as far as its header reaches at least, and where that ends.
+    private func readHeader(_ facts: MessageFacts) throws -> ([UInt8], Int) {
+        let size = Int(facts.sizeOctets)
+        var step = HeaderSteps()
+        while true {
+            let head = try gateway.readBody(facts.body, range: 0..<min(step.octets, size))
+            guard head.count == min(step.octets, size) else { throw UnreadableBody() }
+            if let end = step.end(of: head, isWhole: head.count == size) { return (head, end) }
         }
     }
 
@@ -124,6 +147,8 @@ struct SearchJob: Sendable {
         case columns
         /// The listed fields.
         case fields(UnsafeRawBufferPointer)
+        /// The start of the message, and the place of its header in it.
+        case header(UnsafeRawBufferPointer, Range<Int>)
         case message(UnsafeRawBufferPointer, MIMETree)
     }
 
@@ -169,10 +194,14 @@ struct SearchJob: Sendable {
         case (_, .columns): return nil
         case (.sent(let range), .fields(let fields)):
             return Self.isSent(range, fields, 0..<fields.count)
+        case (.sent(let range), .header(let head, let header)):
+            return Self.isSent(range, head, header)
         case (.sent(let range), .message(let message, let tree)):
             return Self.isSent(range, message, tree.parts[0].header.range)
         case (.field(let name, let text, true), .fields(let fields)):
             return matchers.matchesField(text, name, fields, 0..<fields.count)
+        case (.field(let name, let text, _), .header(let head, let header)):
+            return matchers.matchesField(text, name, head, header)
         case (.field(let name, let text, _), .message(let message, let tree)):
             return matchers.matchesField(text, name, message, tree.parts[0].header.range)
         case (.body(let text), .message(let message, let tree)):

@@ -36,6 +36,17 @@ indirect enum SearchNode: Sendable {
         }
     }
 
+    /// Whether more than headers may have to be read.
+    var needsBody: Bool {
+        switch self {
+        case .body, .text: true
+        case .not(let node): node.needsBody
+        case .and(let nodes): nodes.contains(where: \.needsBody)
+        case .or(let a, let b): a.needsBody || b.needsBody
+        default: false
+        }
+    }
+
     /// How many keys there are.
     var size: Int {
         switch self {
