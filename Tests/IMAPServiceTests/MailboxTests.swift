@@ -69,6 +69,29 @@ import Testing
         #expect(try await client.ok("LSUB \"\" Lists*") == [])
     }
 
+    @Test func aRecursiveMatchShowsParentsForTheSakeOfTheirChildren() async throws {
+        let server = Server()
+        let client = try await server.login()
+        _ = try await client.ok("CREATE Work/Everything (USE (\\All))")
+        #expect(
+            try await client.ok("LIST (SPECIAL-USE RECURSIVEMATCH) \"\" W%") == [
+                "* LIST (\\NonExistent \\HasChildren) \"/\" Work "
+                    + "(\"CHILDINFO\" (\"SPECIAL-USE\"))"
+            ])
+        let both = "LIST (SUBSCRIBED SPECIAL-USE RECURSIVEMATCH) \"\" W%"
+        #expect(try await client.ok(both) == [])
+        _ = try await client.ok("SUBSCRIBE Work/Everything")
+        #expect(
+            try await client.ok(both) == [
+                "* LIST (\\NonExistent \\HasChildren) \"/\" Work "
+                    + "(\"CHILDINFO\" (\"SUBSCRIBED\" \"SPECIAL-USE\"))"
+            ])
+        #expect(
+            try await client.ok("LIST (SUBSCRIBED SPECIAL-USE) \"\" W*") == [
+                "* LIST (\\Subscribed \\HasNoChildren \\All) \"/\" Work/Everything"
+            ])
+    }
+
     @Test func statusCountsWithoutSelecting() async throws {
         let server = Server()
         server.fill(3)
@@ -100,7 +123,9 @@ import Testing
             try await client.ok("ID (\"name\" \"test\")").first?.hasPrefix("* ID (\"name\"") == true
         )
         let capabilities = try await client.ok("CAPABILITY").first ?? ""
-        for name in ["QRESYNC", "MULTIAPPEND", "LITERAL+", "APPENDLIMIT=52428800", "OBJECTID"] {
+        for name in [
+            "QRESYNC", "MULTIAPPEND", "LITERAL+", "APPENDLIMIT=52428800", "OBJECTID", "BINARY",
+        ] {
             #expect(capabilities.contains(" " + name))
         }
         #expect(!capabilities.contains("AUTH="))

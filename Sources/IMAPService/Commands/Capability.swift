@@ -11,7 +11,7 @@ extension Session {
                 "LITERAL+", "IDLE", "NAMESPACE", "CHILDREN", "LIST-EXTENDED", "LIST-STATUS",
                 "SPECIAL-USE", "CREATE-SPECIAL-USE", "STATUS=SIZE", "UIDPLUS", "MOVE",
                 "MULTIAPPEND", "UNSELECT", "CONDSTORE", "QRESYNC", "ESEARCH", "SEARCHRES",
-                "OBJECTID", "SAVEDATE", "PREVIEW", "UTF8=ACCEPT",
+                "OBJECTID", "SAVEDATE", "PREVIEW", "BINARY", "UTF8=ACCEPT",
                 "APPENDLIMIT=\(service.configuration.grammar.messageMaxOctets)",
             ]
         }

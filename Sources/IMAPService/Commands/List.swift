@@ -9,8 +9,26 @@ extension Session {
         var mailbox: Mailbox?
         var isSubscribed = false
         var hasChildren = false
-        /// A name below is subscribed.
+        /// A name below is subscribed, has a special use, is both.
         var hasSubscribedBelow = false
+        var hasSpecialBelow = false
+        var hasBothBelow = false
+
+        func isSelected(_ selection: ListRequest.Selection) -> Bool {
+            if selection.contains(.subscribed), !isSubscribed { return false }
+            if selection.contains(.specialUse), mailbox?.specialUse == nil { return false }
+            return true
+        }
+
+        /// Whether a name below is selected, by the options that RECURSIVEMATCH extends.
+        func hasSelectedBelow(_ selection: ListRequest.Selection) -> Bool {
+            switch (selection.contains(.subscribed), selection.contains(.specialUse)) {
+            case (true, true): hasBothBelow
+            case (true, false): hasSubscribedBelow
+            case (false, true): hasSpecialBelow
+            case (false, false): false
+            }
+        }
     }
 
     mutating func list(_ request: ListRequest, _ state: AccountState) -> Effect {
@@ -40,12 +58,15 @@ extension Session {
             nodes[mailbox.name, default: Node(name: mailbox.name)].mailbox = mailbox
             for parent in MailStore.MailboxName.ancestors(of: mailbox.name) {
                 nodes[parent, default: Node(name: parent)].hasChildren = true
+                if mailbox.specialUse != nil { nodes[parent]?.hasSpecialBelow = true }
             }
         }
         for name in state.subscriptions {
             nodes[name, default: Node(name: name)].isSubscribed = true
+            let isSpecial = nodes[name]?.mailbox?.specialUse != nil
             for parent in MailStore.MailboxName.ancestors(of: name) {
                 nodes[parent, default: Node(name: parent)].hasSubscribedBelow = true
+                if isSpecial { nodes[parent]?.hasBothBelow = true }
             }
         }
         return nodes.values.sorted { $0.name < $1.name }
@@ -54,19 +75,16 @@ extension Session {
     /// The line for a name; nil if it was not asked for.
     private func response(_ node: Node, _ request: ListRequest) -> ListResponse? {
         var response = ListResponse(attributes: [], mailbox: node.name)
-        if request.selection.contains(.subscribed) {
-            if !node.isSubscribed {
-                guard request.selection.contains(.recursiveMatch), node.hasSubscribedBelow else {
-                    return nil
-                }
-            }
-            if request.selection.contains(.recursiveMatch), node.hasSubscribedBelow {
-                response.childInfo = ["SUBSCRIBED"]
-            }
-        } else if node.mailbox == nil && !node.hasChildren {
-            return nil
+        let selection = request.selection
+        if !selection.contains(.subscribed), node.mailbox == nil, !node.hasChildren { return nil }
+        // RFC 5258 §3.5: a name that is not selected shows for the sake of one below it.
+        let isForBelow =
+            selection.contains(.recursiveMatch) && node.hasSelectedBelow(selection)
+        guard isForBelow || node.isSelected(selection) else { return nil }
+        if isForBelow {
+            if selection.contains(.subscribed) { response.childInfo.append("SUBSCRIBED") }
+            if selection.contains(.specialUse) { response.childInfo.append("SPECIAL-USE") }
         }
-        if request.selection.contains(.specialUse), node.mailbox?.specialUse == nil { return nil }
         if node.mailbox == nil {
             response.attributes.append("\\NonExistent")
             // For clients that know only RFC 3501.
