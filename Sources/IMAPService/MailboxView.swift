@@ -183,16 +183,14 @@ struct MailboxView: Sendable {
         }
     }
 
-    /// The sequence numbers to be sent as EXPUNGE, in that order: the highest first, so that each
-    /// is right when it is read. There are no ghosts after that.
-    mutating func takeExpungedSequences() -> [Int] {
-        var out: [Int] = []
-        out.reserveCapacity(ghosts.count)
-        for i in ghosts.indices.reversed() {
-            out.append(mailbox.messages.lowerBound(uid: ghosts[i]) + i + 1)
+    /// The sequence numbers to be sent as EXPUNGE, ascending. There are no ghosts after that.
+    mutating func takeExpungedSequences() -> [ClosedRange<UInt32>] {
+        var out = NumberSet()
+        for i in ghosts.indices {
+            out.append(UInt32(mailbox.messages.lowerBound(uid: ghosts[i]) + i + 1))
         }
         ghosts = []
-        return out
+        return out.ranges
     }
 
     /// The UIDs to be sent as VANISHED (RFC 7162 §3.2.10). There are no ghosts after that.

@@ -92,14 +92,29 @@ extension Session {
         _ command: IMAPCommand, on selected: SelectedMailbox, _ state: AccountState
     ) -> Effect {
         switch command {
+        case .search, .fetch, .store, .copy, .move:
+            if command.enablesCondstore { enableCondstore() }
+            if let first = refresh(next: .command(command)) { return first }
+            return execute(command, onPresent: self.selected ?? selected, state)
+        case .expunge(let uids): return expunge(uids, selected)
         case .check: return finish("Done")
         case .close: return close(selected)
         case .unselect:
             self.selected = nil
             return finish("Mailbox is not selected any more")
-        case .expunge(let uids): return expunge(uids, selected)
-        case .search(let request, let isUID): return search(request, isUID: isUID)
-        case .fetch(let set, let request, let isUID): return fetch(set, request, isUID: isUID)
+        default: return bad("Unexpected command")
+        }
+    }
+
+    /// Commands on messages, which see the mailbox's present state.
+    private mutating func execute(
+        _ command: IMAPCommand, onPresent selected: SelectedMailbox, _ state: AccountState
+    ) -> Effect {
+        switch command {
+        case .search(let request, let isUID):
+            return search(request, isUID: isUID, selected.view)
+        case .fetch(let set, let request, let isUID):
+            return fetch(set, request, isUID: isUID, selected)
         case .store(let set, let request, let isUID):
             return store(set, request, isUID: isUID, selected)
         case .copy(let set, let mailbox, let isUID):
@@ -138,15 +153,25 @@ extension Session {
         switch waited {
         case .fetch(let fetch): return fetched(fetch, producer)
         case .storeReport(let store): return reported(store)
-        case .report(let reply):
-            if reply.isEmpty {
-                // More may have come while this was sent.
-                waiting = .idle
-                return tellWhileIdle()
-            }
+        case .report(let next): return goOn(next)
+        default: return .done
+        }
+    }
+
+    /// What others changed has been told.
+    private mutating func goOn(_ next: AfterReport) -> Effect {
+        switch next {
+        case .reply(let reply):
             out.append(contentsOf: reply)
             return .done
-        default: return .done
+        case .idle:
+            // More may have come while this was sent.
+            waiting = .idle
+            return tellWhileIdle()
+        case .stored(let store): return reportStored(store)
+        case .command(let command):
+            guard let selected, let state = accountState else { return lost() }
+            return execute(command, on: selected, state)
         }
     }
 
@@ -171,5 +196,17 @@ extension Session {
                 sequences: set.resolved(largest: UInt32(view.count)))
         else { return .effect(bad("There is no message of that number")) }
         return .selection(selection)
+    }
+}
+
+extension IMAPCommand {
+    /// Whether the client hears of every MODSEQ from this command on (RFC 7162 §3.1).
+    fileprivate var enablesCondstore: Bool {
+        switch self {
+        case .fetch(_, let request, _):
+            request.changedSince != nil || request.items.contains(.modSeq)
+        case .store(_, let request, _): request.unchangedSince != nil
+        default: false
+        }
     }
 }

@@ -3,26 +3,28 @@ import MailStore
 
 // What other sessions did, told when the client may hear of it (RFC 9051 §5.2, §5.5, §7.5.1).
 extension Session {
-    /// What is left to be done after looking at the mailbox anew.
-    private enum News {
-        case nothing
-        /// Messages whose flags the client has to be told.
-        case flags(UIDSet)
+    /// What looking at the mailbox anew has come to.
+    enum News {
+        /// The client has been told all of it.
+        case told
+        /// More than should be held at once: this makes the rest, to be sent before anything else.
+        case rest(FetchProducer)
         /// The mailbox is not what it was any more.
         case lost
     }
 
-    /// Goes on to the mailbox's present state and writes VANISHED or EXPUNGE (if `expunges`), EXISTS
-    /// and new keywords.
-    private mutating func look(expunges: Bool, own: MailboxView.OwnStore?) -> News {
-        guard var mailbox = selected else { return .nothing }
+    /// Goes on to the mailbox's present state and tells VANISHED or EXPUNGE (if `expunges`), EXISTS,
+    /// new keywords and the flags that are different.
+    private mutating func look(expunges: Bool, own: MailboxView.OwnStore? = nil) -> News {
+        guard var mailbox = selected else { return .told }
         guard let new = accountState?.mailbox(mailbox.id),
             new.uidValidity == mailbox.view.mailbox.uidValidity
         else { return .lost }
         // Put back below: meanwhile there must be only one reference to the view's arrays.
         selected = nil
-        defer { selected = mailbox }
         var changed = UIDSet()
+        var gone: [ClosedRange<UInt32>] = []
+        var lines: [UInt8] = []
         var added = 0
         let old = mailbox.view.mailbox
         // Every change to a mailbox stamps it with a higher MODSEQ.
@@ -35,29 +37,42 @@ extension Session {
         }
         if expunges, !mailbox.view.ghosts.isEmpty {
             if enabled.contains(.qresync) {
-                encoder.vanished(mailbox.view.takeVanished(), isEarlier: false, to: &out)
+                encoder.vanished(mailbox.view.takeVanished(), isEarlier: false, to: &lines)
             } else {
-                for sequence in mailbox.view.takeExpungedSequences() {
-                    encoder.expunge(UInt32(sequence), to: &out)
-                }
+                gone = mailbox.view.takeExpungedSequences()
             }
         }
-        if added > 0 { encoder.exists(UInt32(mailbox.view.count), to: &out) }
+        if added > 0 { encoder.exists(UInt32(mailbox.view.count), to: &lines) }
         if new.keywords.count > old.keywords.count {
-            writeFlags(new, isReadOnly: mailbox.isReadOnly)
+            writeFlags(new, isReadOnly: mailbox.isReadOnly, to: &lines)
         }
-        return changed.isEmpty ? .nothing : .flags(changed)
+        selected = mailbox
+        guard !gone.isEmpty || !changed.isEmpty else {
+            out.append(contentsOf: lines)
+            return .told
+        }
+        let plan = FetchPlan(
+            view: mailbox.view, uids: changed, fields: reportFields, service: service)
+        return tell(FetchProducer(plan, expunged: gone, lines: lines))
+    }
+
+    /// Writes the first of what `producer` makes: mostly that is all.
+    private mutating func tell(_ producer: FetchProducer) -> News {
+        var producer = producer
+        let chunk = producer.produce()
+        out.append(contentsOf: chunk.bytes)
+        return chunk.isLast ? .told : .rest(producer)
     }
 
     /// FLAGS and PERMANENTFLAGS (RFC 9051 §7.1, §7.3.5).
-    mutating func writeFlags(_ mailbox: Mailbox, isReadOnly: Bool) {
+    func writeFlags(_ mailbox: Mailbox, isReadOnly: Bool, to out: inout [UInt8]) {
         let names = FlagNames(mailbox.keywords).all
         encoder.flags(names, to: &out)
         let hasRoom = mailbox.keywords.count < Flags.keywordsMax
         let permanent = isReadOnly ? [] : hasRoom ? names + ["\\*"] : names
-        untagged(
-            .ok, .permanentFlags(permanent),
-            isReadOnly ? "No flags can be changed" : "These flags are kept")
+        encoder.status(
+            .ok, code: .permanentFlags(permanent),
+            text: isReadOnly ? "No flags can be changed" : "These flags are kept", to: &out)
     }
 
     /// Ends a command: the news first, then the tagged reply.
@@ -70,12 +85,12 @@ extension Session {
         expunges: Bool = true
     ) -> Effect {
         badCommands = 0
-        let news = look(expunges: expunges, own: nil)
+        let news = look(expunges: expunges)
         if case .lost = news { return lost() }
         var reply: [UInt8] = []
         encoder.status(status, tag: tag, code: code, text: text, to: &reply)
-        if case .flags(let uids) = news, let producer = flagsReport(uids) {
-            waiting = .report(reply: reply)
+        if case .rest(let producer) = news {
+            waiting = .report(then: .reply(reply))
             return .fetch(producer)
         }
         out.append(contentsOf: reply)
@@ -90,24 +105,27 @@ extension Session {
     /// Tells what is new before a command goes to work on the mailbox, so that it sees the present
     /// state; what is expunged keeps its number.
     ///
-    /// - Parameter own: the STORE that this session just made.
-    /// - Returns: nil if the mailbox is lost.
-    mutating func refresh(own: MailboxView.OwnStore? = nil) -> MailboxView? {
-        let news = look(expunges: false, own: own)
-        if case .lost = news { return nil }
-        if case .flags(let uids) = news { writeFlagsReport(uids) }
-        return selected?.view
+    /// - Parameters:
+    ///   - own: the STORE that this session just made.
+    ///   - next: what is to be done then.
+    /// - Returns: what has to come first; nil if the command may go on at once.
+    mutating func refresh(own: MailboxView.OwnStore? = nil, next: AfterReport) -> Effect? {
+        switch look(expunges: false, own: own) {
+        case .told: return nil
+        case .lost: return lost()
+        case .rest(let producer):
+            waiting = .report(then: next)
+            return .fetch(producer)
+        }
     }
 
     /// The news for a client that waits for them (RFC 9051 §6.3.13).
     mutating func tellWhileIdle() -> Effect {
-        let news = look(expunges: true, own: nil)
-        switch news {
+        switch look(expunges: true) {
         case .lost: return lost()
-        case .nothing: return .idle
-        case .flags(let uids):
-            guard let producer = flagsReport(uids) else { return .idle }
-            waiting = .report(reply: [])
+        case .told: return .idle
+        case .rest(let producer):
+            waiting = .report(then: .idle)
             return .fetch(producer)
         }
     }
@@ -125,22 +143,5 @@ extension Session {
         if !enabled.isDisjoint(with: [.condstore, .rev2]) { fields.insert(.uid) }
         if enabled.contains(.condstore) { fields.insert(.modSeq) }
         return fields
-    }
-
-    private func flagsReport(_ uids: UIDSet) -> FetchProducer? {
-        guard let view = selected?.view else { return nil }
-        let plan = FetchPlan(view: view, uids: uids, fields: reportFields, service: service)
-        return plan.isEmpty ? nil : FetchProducer(plan)
-    }
-
-    /// The report at once. It is held in memory, but a client that is behind by many flags is about
-    /// to read as much with the command at hand.
-    private mutating func writeFlagsReport(_ uids: UIDSet) {
-        guard var producer = flagsReport(uids) else { return }
-        while true {
-            let chunk = producer.produce()
-            out.append(contentsOf: chunk.bytes)
-            if chunk.isLast { return }
-        }
     }
 }

@@ -50,10 +50,22 @@ enum Waiting: Sendable {
     case search(PendingSearch)
     /// A STORE's FETCH responses.
     case storeReport(PendingStore)
-    /// The changes that others made, and then this tagged reply; empty within IDLE.
-    case report(reply: [UInt8])
+    /// The changes that others made.
+    case report(then: AfterReport)
     case authentication
     case idle
+}
+
+/// What comes when the changes that others made have been told.
+enum AfterReport: Sendable {
+    /// The tagged reply.
+    case reply([UInt8])
+    /// Waiting for more of them.
+    case idle
+    /// The command that had to see them first.
+    indirect case command(IMAPCommand)
+    /// The answer to a STORE.
+    case stored(PendingStore)
 }
 
 /// A change that the node is making for this session.

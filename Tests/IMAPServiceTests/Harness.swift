@@ -103,7 +103,11 @@ final class Client {
     let channel: NIOAsyncTestingChannel
     var greeting = ""
     private var received: [UInt8] = []
+    /// What was taken of it.
+    private var taken = 0
     private var tags = 0
+    /// Octets of the largest buffer that the server has written.
+    private(set) var largestWrite = 0
 
     init(_ channel: NIOAsyncTestingChannel) { self.channel = channel }
 
@@ -118,6 +122,7 @@ final class Client {
     private func pump() async throws {
         await channel.testingEventLoop.run()
         while var buffer = try await channel.readOutbound(as: ByteBuffer.self) {
+            largestWrite = max(largestWrite, buffer.readableBytes)
             received += buffer.readBytes(length: buffer.readableBytes) ?? []
         }
     }
@@ -136,15 +141,19 @@ final class Client {
     /// The next line without its CRLF, and the literals within it in place.
     func line() async throws -> String {
         try await wait {
-            guard let end = Self.end(of: received) else { return nil }
-            let line = String(decoding: received[..<(end - 2)], as: UTF8.self)
-            received.removeFirst(end)
+            guard let end = Self.end(of: received, from: taken) else { return nil }
+            let line = String(decoding: received[taken..<(end - 2)], as: UTF8.self)
+            taken = end
+            if taken == received.count {
+                received.removeAll()
+                taken = 0
+            }
             return line
         }
     }
 
-    private static func end(of bytes: [UInt8]) -> Int? {
-        var from = 0
+    private static func end(of bytes: [UInt8], from start: Int) -> Int? {
+        var from = start
         while let feed = bytes[from...].firstIndex(of: 10) {
             guard feed >= 2, bytes[feed - 2] == UInt8(ascii: "}"),
                 let open = bytes[..<feed].lastIndex(of: UInt8(ascii: "{")),
@@ -160,7 +169,7 @@ final class Client {
     func news() async throws -> [String] {
         var lines: [String] = []
         for _ in 0..<3 { try await pump() }
-        while Self.end(of: received) != nil { lines.append(try await line()) }
+        while Self.end(of: received, from: taken) != nil { lines.append(try await line()) }
         return lines
     }
 

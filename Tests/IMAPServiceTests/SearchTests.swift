@@ -99,6 +99,38 @@ import Testing
                 .hasPrefix("NO [BADCHARSET (UTF-8 US-ASCII)]"))
     }
 
+    @Test func aSearchThatFailsLeavesNothingSaved() async throws {
+        let server = filled(keepsSummaries: true)
+        let client = try await server.select()
+        _ = try await client.ok("SEARCH RETURN (SAVE) ALL")
+        _ = try await client.status("SEARCH RETURN (SAVE) NONSENSE")
+        #expect(try await client.ok("SEARCH $") == ["* SEARCH 1 2 3"])
+        _ = try await client.status("SEARCH RETURN (SAVE) CHARSET X-NEVER SUBJECT x")
+        #expect(try await client.ok("SEARCH $") == ["* SEARCH"])
+    }
+
+    @Test func whoHasEnabledUTF8NamesNoCharset() async throws {
+        let server = filled(keepsSummaries: true)
+        let client = try await server.select(after: "ENABLE UTF8=ACCEPT")
+        #expect(try await client.status("SEARCH CHARSET UTF-8 ALL").hasPrefix("BAD"))
+        #expect(try await client.ok("SEARCH ALL") == ["* SEARCH 1 2 3"])
+    }
+
+    @Test func aSearchOfHeadersReadsNoBodies() async throws {
+        let server = Server(keepsSummaries: false)
+        let text = String(repeating: "All the long body.\r\n", count: 40_000)
+        let long = String(repeating: "X-Long: and more of it\r\n", count: 2_000)
+        server.node.deliver("X-Odd: one\r\n\r\n\(text)", to: server.alice)
+        server.node.deliver("\(long)X-Odd: two\r\n\r\nX-Odd: no\r\n", to: server.alice)
+        let client = try await server.select()
+        server.node.state.withLock { $0.octetsRead = 0 }
+        #expect(try await client.ok("SEARCH HEADER X-Odd one") == ["* SEARCH 1"])
+        #expect(server.node.state.withLock { $0.octetsRead } < 200_000)
+        #expect(try await client.ok("SEARCH HEADER X-Odd two") == ["* SEARCH 2"])
+        #expect(try await client.ok("SEARCH HEADER X-Odd no") == ["* SEARCH"])
+        #expect(try await client.ok("SEARCH NOT HEADER X-Odd one BODY body") == ["* SEARCH"])
+    }
+
     @Test func manyMessagesAreSearchedInSteps() async throws {
         let server = Server(keepsSummaries: false)
         server.fill(1_500)

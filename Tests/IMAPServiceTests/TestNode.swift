@@ -17,6 +17,7 @@ final class TestNode: NodeGateway {
         /// Bodies whose reading fails.
         var broken: Set<BodyNumber> = []
         var bodyReads = 0
+        var octetsRead = 0
     }
 
     let state = Mutex(State())
@@ -87,8 +88,9 @@ final class TestNode: NodeGateway {
             guard !state.broken.contains(body), let bytes = state.bodies[body] else {
                 throw TestFailure.noBody
             }
-            guard let range else { return bytes }
-            return Array(bytes[range.clamped(to: 0..<bytes.count)])
+            let wanted = (range ?? 0..<bytes.count).clamped(to: 0..<bytes.count)
+            state.octetsRead += wanted.count
+            return Array(bytes[wanted])
         }
     }
 

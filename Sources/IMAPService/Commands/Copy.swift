@@ -13,9 +13,8 @@ extension Session {
         guard let destination = state.mailbox(named: name) else {
             return no(.tryCreate, "There is no such mailbox")
         }
-        guard let view = refresh() else { return lost() }
         let selection: MailboxView.Selection
-        switch messages(set, isUID: isUID, in: view) {
+        switch messages(set, isUID: isUID, in: mailbox.view) {
         case .selection(let named): selection = named
         case .effect(let effect): return effect
         }

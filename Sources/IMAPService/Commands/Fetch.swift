@@ -12,13 +12,13 @@ struct PendingFetch: Sendable {
 
 // FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4 and §3.2.6).
 extension Session {
-    mutating func fetch(_ set: SequenceSet, _ request: FetchRequest, isUID: Bool) -> Effect {
+    mutating func fetch(
+        _ set: SequenceSet, _ request: FetchRequest, isUID: Bool, _ mailbox: SelectedMailbox
+    ) -> Effect {
         if request.isVanished, !isUID || !enabled.contains(.qresync) {
             return bad("VANISHED needs QRESYNC and UID FETCH")
         }
-        let needsModSeq = request.changedSince != nil || request.items.contains(.modSeq)
-        if needsModSeq { enableCondstore() }
-        guard let view = refresh() else { return lost() }
+        let view = mailbox.view
         let selection: MailboxView.Selection
         switch messages(set, isUID: isUID, in: view) {
         case .selection(let named): selection = named
@@ -38,7 +38,7 @@ extension Session {
             }
             uids = Self.changed(uids, since: since, in: view.mailbox)
         }
-        let marksSeen = items.marksSeen && selected?.isReadOnly == false
+        let marksSeen = items.marksSeen && !mailbox.isReadOnly
         let plan = FetchPlan(
             view: view, uids: uids, fields: items.fields, sections: items.sections,
             marksSeen: marksSeen, service: service)

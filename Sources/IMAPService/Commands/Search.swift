@@ -12,12 +12,16 @@ struct PendingSearch: Sendable {
 
 // SEARCH and UID SEARCH (RFC 9051 §6.4.4; RFC 5182; RFC 7162 §3.1.5).
 extension Session {
-    mutating func search(_ request: SearchRequest, isUID: Bool) -> Effect {
+    mutating func search(_ request: SearchRequest, isUID: Bool, _ view: MailboxView) -> Effect {
+        if request.charset != nil, enabled.contains(.utf8) {
+            return bad("With UTF8=ACCEPT every search is in UTF-8")  // RFC 6855 §3
+        }
         let charset = Array((request.charset ?? "").utf8)
         guard CharsetDecoder.isKnown(charset) else {
+            // A search that fails leaves nothing saved (RFC 9051 §6.4.4.1).
+            if request.returns?.contains(.save) == true { savedSearch = UIDSet() }
             return no(.badCharset(["UTF-8", "US-ASCII"]), "The charset is not known")
         }
-        guard let view = refresh() else { return lost() }
         var compiler = SearchCompiler(view: view, saved: savedSearch, charset: charset)
         let node = compiler.compile(request.keys)
         if compiler.usesModSeq { enableCondstore() }

@@ -25,7 +25,7 @@ extension Session {
         if let qresync = parameters.qresync, qresync.uidValidity == mailbox.uidValidity.rawValue,
             let producer = resynchronise(qresync, mailbox)
         {
-            waiting = .report(reply: reply)
+            waiting = .report(then: .reply(reply))
             return .fetch(producer)
         }
         badCommands = 0
@@ -42,7 +42,7 @@ extension Session {
     }
 
     private mutating func describe(_ mailbox: Mailbox, _ isReadOnly: Bool) {
-        writeFlags(mailbox, isReadOnly: isReadOnly)
+        writeFlags(mailbox, isReadOnly: isReadOnly, to: &out)
         encoder.exists(UInt32(mailbox.messages.count), to: &out)
         if enabled.contains(.rev2) {
             encoder.list(ListResponse(attributes: [], mailbox: mailbox.name), to: &out)

@@ -19,10 +19,8 @@ extension Session {
     ) -> Effect {
         guard let account else { return bad("Log in first") }
         guard !mailbox.isReadOnly else { return no(.readOnly, "Mailbox is open for reading only") }
-        if request.unchangedSince != nil { enableCondstore() }
-        guard let view = refresh() else { return lost() }
         let selection: MailboxView.Selection
-        switch messages(set, isUID: isUID, in: view) {
+        switch messages(set, isUID: isUID, in: mailbox.view) {
         case .selection(let named): selection = named
         case .effect(let effect): return effect
         }
@@ -59,7 +57,13 @@ extension Session {
         pending.own.uids = pending.own.uids.subtracting(pending.modified)
         pending.own.flags = new.bits(pending.names)
         // What the others did comes first, so that the report shows the present state.
-        guard let view = refresh(own: pending.own) else { return lost() }
+        if let first = refresh(own: pending.own, next: .stored(pending)) { return first }
+        return reportStored(pending)
+    }
+
+    /// The FETCH responses to a STORE, as far as the client wants them.
+    mutating func reportStored(_ pending: PendingStore) -> Effect {
+        guard let view = selected?.view else { return lost() }
         var fields: FetchFields = []
         if !pending.own.isSilent { fields.insert(.flags) }
         if enabled.contains(.condstore) { fields.insert(.modSeq) }

@@ -18,6 +18,9 @@ struct FetchProducer: Sendable {
     private enum Piece: Sendable {
         case bytes([UInt8])
         case file(BodyNumber, Range<Int>)
+        /// EXPUNGE for each sequence number of these ascending ranges, the highest first, so that
+        /// each is right when it is read.
+        case expunged([ClosedRange<UInt32>])
     }
 
     /// Messages whose stored columns are read together: fewer where a few bodies fill a chunk.
@@ -37,11 +40,21 @@ struct FetchProducer: Sendable {
 
     init(_ plan: FetchPlan) { self.plan = plan }
 
+    /// - Parameters:
+    ///   - expunged: sequence numbers that are told before all else.
+    ///   - lines: responses that come after them.
+    init(_ plan: FetchPlan, expunged: [ClosedRange<UInt32>], lines: [UInt8]) {
+        self.plan = plan
+        if !lines.isEmpty { pieces.append(.bytes(lines)) }
+        if !expunged.isEmpty { pieces.append(.expunged(expunged)) }
+    }
+
     /// Makes the next chunk. Blocks, unless `plan.isInMemory`.
     mutating func produce() -> Chunk {
         var chunk = Chunk()
         if plan.isInMemory {
-            chunk.bytes.reserveCapacity(min(plan.chunkOctets + 512, 64 * plan.messages.count + 64))
+            while !pieces.isEmpty, chunk.bytes.count < plan.chunkOctets { drain(&chunk) }
+            if chunk.isBroken || !pieces.isEmpty { return chunk }
             produceColumns(&chunk.bytes)
         } else {
             produceStored(&chunk)
@@ -175,10 +188,8 @@ struct FetchProducer: Sendable {
     private mutating func produceStored(_ chunk: inout Chunk) {
         while chunk.bytes.count < plan.chunkOctets {
             if !pieces.isEmpty {
-                guard drain(&chunk.bytes) else {
-                    chunk.isBroken = true
-                    return
-                }
+                drain(&chunk)
+                if chunk.isBroken { return }
                 continue
             }
             guard run < plan.runs.count else { return }
@@ -186,20 +197,42 @@ struct FetchProducer: Sendable {
         }
     }
 
-    /// Sends some of what is left of a message; false if it cannot be read.
-    private mutating func drain(_ out: inout [UInt8]) -> Bool {
+    /// Sends some of what has to come before the next message.
+    private mutating func drain(_ chunk: inout Chunk) {
         switch pieces.removeLast() {
         case .bytes(let bytes):
-            if out.isEmpty { out = bytes } else { out.append(contentsOf: bytes) }
+            if chunk.bytes.isEmpty {
+                chunk.bytes = bytes
+            } else {
+                chunk.bytes.append(contentsOf: bytes)
+            }
         case .file(let number, let range):
             let end = min(range.upperBound, range.lowerBound + plan.chunkOctets)
             guard let bytes = try? plan.gateway.readBody(number, range: range.lowerBound..<end),
                 bytes.count == end - range.lowerBound
-            else { return false }
-            out.append(contentsOf: bytes)
+            else {
+                chunk.isBroken = true
+                return
+            }
+            chunk.bytes.append(contentsOf: bytes)
             if end < range.upperBound { pieces.append(.file(number, end..<range.upperBound)) }
+        case .expunged(let ranges): drain(ranges, &chunk.bytes)
         }
-        return true
+    }
+
+    private mutating func drain(_ ranges: [ClosedRange<UInt32>], _ out: inout [UInt8]) {
+        let encoder = ResponseEncoder()
+        var left = ranges
+        while let range = left.popLast() {
+            for sequence in range.reversed() {
+                guard out.count < plan.chunkOctets else {
+                    left.append(range.lowerBound...sequence)
+                    pieces.append(.expunged(left))
+                    return
+                }
+                encoder.expunge(sequence, to: &out)
+            }
+        }
     }
 
     /// Messages of one run, until the chunk is full or something has to be streamed.
