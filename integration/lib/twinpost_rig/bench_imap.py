@@ -1,4 +1,8 @@
-"""IMAP over a mailbox of 100,000 messages: the same commands to both systems, in alternation."""
+"""IMAP over a mailbox of 100,000 messages: the same commands to both systems, in alternation.
+
+The first round of each command is not counted: it fills Dovecot's cache file and both systems' page
+cache. What the systems answered is compared by its size, so that neither wins by saying less.
+"""
 
 import itertools
 
@@ -79,6 +83,11 @@ def run(systems, options):
     rows = []
     for name, command in COMMANDS:
         progress(f"{name}, {rounds} rounds")
+        octets = {}
+        for one, client in clients.items():
+            once(client, name, command, appended, 1)
+            if "FETCH" in name or "SEARCH" in name:
+                octets[one] = client.octets
         spent, steal = {one: [] for one in systems}, Steal()
         for index in range(rounds):
             for one, client in clients.items():
@@ -89,8 +98,10 @@ def run(systems, options):
         label = f"{name} of {appended}" if name == "APPEND" else name
         ours, theirs = (median(spent.get(one, [])) for one in ("Twinpost", "Postfix+Dovecot"))
         kept = "/".join(str(len(values)) for values in spent.values())
-        rows.append((label, ratio(theirs, ours), f"{steal.percent():.1f}", kept))
+        said = ratio(octets.get("Twinpost"), octets.get("Postfix+Dovecot"))
+        rows.append((label, ratio(theirs, ours), said, f"{steal.percent():.1f}", kept))
     for client in clients.values():
         client.close()
     markdown(f"IMAP over {count} messages: how many times as fast as Dovecot",
-             ["command", "Dovecot's time / ours", "steal %", f"rounds kept of {rounds}"], rows)
+             ["command", "Dovecot's time / ours", "our octets / Dovecot's", "steal %",
+              f"rounds kept of {rounds}"], rows)

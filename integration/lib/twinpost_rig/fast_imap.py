@@ -20,6 +20,7 @@ class FastIMAP:
         self.chunk = bytearray(CHUNK)
         self.view = memoryview(self.chunk)
         self.tags = 0
+        self.octets = 0  # Of the last command's responses.
         self.read_line()
         self.run(f'LOGIN "{account.address}" "{account.password}"')
 
@@ -50,10 +51,12 @@ class FastIMAP:
     def wait_for(self, tag):
         tagged = b"\n" + tag + b" "
         tail = b"\n"
+        self.octets = 0
         while True:
             octets = self.socket.recv_into(self.chunk)
             if not octets:
                 raise ConnectionError("closed")
+            self.octets += octets
             # The tagged line is the last and short: only the end of what came can hold it.
             tail = (tail + bytes(self.view[max(0, octets - 4096):octets]))[-4096:]
             if tail.endswith(b"\r\n") and tail.rfind(tagged) >= 0:
