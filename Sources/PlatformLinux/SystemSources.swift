@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import Synchronization
 
 /// The kernel's clocks.
 public struct SystemClock: Sendable {
@@ -19,13 +20,30 @@ public struct SystemClock: Sendable {
 }
 
 /// The kernel's random numbers (`getrandom(2)`): fit for secrets.
+///
+/// Asks for many at a time; each is given out once, to whichever copy asks for it.
 public struct SystemRandomness: Randomness, Sendable {
+    private let stock = Stock()
+
     public init() {}
 
-    public mutating func next64() -> UInt64 {
-        var value: UInt64 = 0
-        // Up to 256 octets, never interrupted: getentropy(3), which is getrandom(2).
-        guard getentropy(&value, 8) == 0 else { fatalError("getentropy failed: errno \(errno)") }
-        return value
+    public mutating func next64() -> UInt64 { stock.next() }
+
+    private final class Stock: Sendable {
+        /// Up to 256 octets come whole, never interrupted (getentropy(3)).
+        private static let count = 32
+
+        private let values = Mutex<[UInt64]>([])
+
+        func next() -> UInt64 {
+            values.withLock { values in
+                if let value = values.popLast() { return value }
+                values = [UInt64](repeating: 0, count: Self.count)
+                guard getentropy(&values, Self.count * MemoryLayout<UInt64>.size) == 0 else {
+                    fatalError("getentropy failed: errno \(errno)")
+                }
+                return values.removeLast()
+            }
+        }
     }
 }
