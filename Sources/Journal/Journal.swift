@@ -51,10 +51,13 @@ public final class Journal {
         let buffer: BatchBuffer
         var recordCount: UInt32 = 0
         var bodies: [PendingBody] = []
+        /// What the disk said when the batch was begun.
+        var freeOctets: UInt64?
 
         mutating func clear() {
             buffer.count = 0
             recordCount = 0
+            freeOctets = nil
             bodies.removeAll(keepingCapacity: true)
         }
     }
@@ -105,7 +108,7 @@ public final class Journal {
     /// Whether a body of this length may still be taken, or the space that is left is kept for what
     /// must work on a full disk: expunges, tombstones, checkpoints, recovery (R34).
     public func canAcceptBody(octets: UInt64) -> Bool {
-        guard failure == nil, let free = try? disk.freeOctets() else { return false }
+        guard failure == nil, let free = freeOctets() else { return false }
         if octets + 80 > UInt64(bodyInlineMax) {
             return free >= configuration.reserveOctets + octets
         }
@@ -115,6 +118,14 @@ public final class Journal {
         let spares = max(0, preparer.readyCount - 1)
         if needed <= left || spares > 0 { return free >= configuration.reserveOctets }
         return free >= configuration.reserveOctets + UInt64(configuration.segmentOctets)
+    }
+
+    /// Asked once for a batch: what the batch takes is in segments that exist, and a disk that others
+    /// fill up in between refuses the write.
+    private func freeOctets() -> UInt64? {
+        if pending.recordCount > 0, let known = pending.freeOctets { return known }
+        pending.freeOctets = try? disk.freeOctets()
+        return pending.freeOctets
     }
 
     /// The longest body that fits into a segment; longer ones need a file.
