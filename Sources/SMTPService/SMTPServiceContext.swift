@@ -64,6 +64,10 @@ public final class SMTPServiceContext: Sendable {
 
 /// The SMTP service of a node: sets up accepted connections.
 public final class SMTPService: Sendable {
+    /// What is read from a socket at once.
+    private static let readOctetsMin = 8 << 10
+    private static let readOctetsMax = 64 << 10
+
     private let context: SMTPServiceContext
     private let loops = SessionLoops(timerInterval: .seconds(5))
 
@@ -77,6 +81,13 @@ public final class SMTPService: Sendable {
     public func initialize(_ channel: any Channel, implicitTLS: Bool) -> EventLoopFuture<Void> {
         let loop = loops.loop(of: channel.eventLoop)
         return channel.eventLoop.makeCompletedFuture {
+            // Commands are short and the message that follows them is not: a buffer that shrank to
+            // the commands would cost each message several reads.
+            try channel.syncOptions?.setOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: Self.readOctetsMin, initial: Self.readOctetsMin,
+                    maximum: Self.readOctetsMax))
             let handler = SMTPHandler(
                 context: context, loop: loop, channel: channel, implicitTLS: implicitTLS)
             if implicitTLS, let entry = context.tls.current {
