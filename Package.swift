@@ -152,7 +152,7 @@ if !coreOnly {
                 "Verification", "MailStore", "Node", "NodeRuntime", "Platform", "PlatformLinux",
                 "TestSupport",
             ]),
-        tests("LogOutput", ["LogOutput"] + logging),
+        tests("LogOutput", ["LogOutput", "Platform"] + logging),
         tests("ServiceManager", ["ServiceManager"]),
         tests("CertificateMaker", ["CertificateMaker", "Listening"]),
     ]

@@ -4,7 +4,7 @@ import Logging
 enum LineFormat {
     static func append(
         to line: inout [UInt8], _ format: LogOutput.Format, time: [UInt8], level: Logger.Level,
-        event: String, fields: [(key: String, value: String)]
+        event: String, fields: [(key: String, value: [UInt8])]
     ) {
         switch format {
         case .text:
@@ -12,10 +12,10 @@ enum LineFormat {
             line.append(UInt8(ascii: " "))
             line += level.rawValue.utf8
             line.append(UInt8(ascii: " "))
-            appendEscaped(event, to: &line, quotes: false)
+            appendEscaped(Array(event.utf8), to: &line, quotes: false)
             for (key, value) in fields {
                 line.append(UInt8(ascii: " "))
-                appendEscaped(key, to: &line, quotes: false)
+                appendEscaped(Array(key.utf8), to: &line, quotes: false)
                 line.append(UInt8(ascii: "="))
                 appendValue(value, to: &line)
             }
@@ -25,13 +25,13 @@ enum LineFormat {
             line += "\",\"level\":\"".utf8
             line += level.rawValue.utf8
             line += "\",\"event\":\"".utf8
-            appendJSON(event, to: &line)
+            appendJSON(Array(event.utf8), to: &line)
             line.append(UInt8(ascii: "\""))
             for (key, value) in fields {
                 line += ",\"".utf8
                 // Ours are taken.
                 if ["time", "level", "event"].contains(key) { line.append(UInt8(ascii: "_")) }
-                appendJSON(key, to: &line)
+                appendJSON(Array(key.utf8), to: &line)
                 line += "\":\"".utf8
                 appendJSON(value, to: &line)
                 line.append(UInt8(ascii: "\""))
@@ -42,15 +42,12 @@ enum LineFormat {
     }
 
     /// In quotes, unless it cannot be taken for anything else.
-    private static func appendValue(_ value: String, to line: inout [UInt8]) {
-        let isPlain =
-            !value.isEmpty
-            && value.utf8.allSatisfy {
-                $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=")
-                    && $0 != UInt8(ascii: "\\")
-            }
-        if isPlain {
-            line += value.utf8
+    private static func appendValue(_ value: [UInt8], to line: inout [UInt8]) {
+        let isUnmistakable =
+            !value.isEmpty && isPlain(value) && !value.contains(UInt8(ascii: " "))
+            && !value.contains(UInt8(ascii: "="))
+        if isUnmistakable {
+            line += value
         } else {
             line.append(UInt8(ascii: "\""))
             appendEscaped(value, to: &line, quotes: true)
@@ -58,12 +55,20 @@ enum LineFormat {
         }
     }
 
-    private static func appendEscaped(_ text: String, to line: inout [UInt8], quotes: Bool) {
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) {
-            line += text.utf8
+    /// Printable ASCII without quotation mark and backslash.
+    private static func isPlain(_ text: [UInt8]) -> Bool {
+        for byte in text {
+            guard byte >= 0x20, byte < 0x7F, byte != 0x22, byte != 0x5C else { return false }
+        }
+        return true
+    }
+
+    private static func appendEscaped(_ text: [UInt8], to line: inout [UInt8], quotes: Bool) {
+        if isPlain(text) {
+            line += text
             return
         }
-        for scalar in text.unicodeScalars {
+        for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
             switch scalar {
             case "\\": line += "\\\\".utf8
             case "\"" where quotes: line += "\\\"".utf8
@@ -78,12 +83,12 @@ enum LineFormat {
     }
 
     /// RFC 8259 §7.
-    private static func appendJSON(_ text: String, to line: inout [UInt8]) {
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) {
-            line += text.utf8
+    private static func appendJSON(_ text: [UInt8], to line: inout [UInt8]) {
+        if isPlain(text) {
+            line += text
             return
         }
-        for scalar in text.unicodeScalars {
+        for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
             switch scalar {
             case "\\": line += "\\\\".utf8
             case "\"": line += "\\\"".utf8

@@ -68,7 +68,7 @@ public final class LogOutput: Sendable {
     }
 
     func add(
-        _ level: Logger.Level, _ event: String, _ fields: [(key: String, value: String)]
+        _ level: Logger.Level, _ event: String, _ fields: [(key: String, value: [UInt8])]
     ) {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
@@ -116,7 +116,7 @@ public final class LogOutput: Sendable {
                 LineFormat.append(
                     to: &state.lines, format, time: time, level: .warning,
                     event: "log lines were dropped: the reader is too slow",
-                    fields: [("count", "\(state.dropped)")])
+                    fields: [("count", Array("\(state.dropped)".utf8))])
                 state.dropped = 0
             }
             var taken: [UInt8] = []

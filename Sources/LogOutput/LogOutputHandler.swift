@@ -1,4 +1,5 @@
 import Logging
+import Platform
 
 /// What swift-log speaks to; see `LogOutput`.
 public struct LogOutputHandler: LogHandler {
@@ -24,11 +25,18 @@ public struct LogOutputHandler: LogHandler {
             all.merge(provided) { old, _ in old }
         }
         if !metadata.isEmpty { all.merge(metadata) { old, _ in old } }
-        var fields: [(key: String, value: String)] = []
+        var ready: [(key: String, value: [UInt8])] = []
+        var fields: [(key: String, value: [UInt8])] = []
         fields.reserveCapacity(all.count)
-        for (key, value) in all { fields.append((key, "\(value)")) }
+        for (key, value) in all {
+            if case .stringConvertible(let value) = value, let value = value as? LogFields {
+                ready = value.all
+            } else {
+                fields.append((key, Array("\(value)".utf8)))
+            }
+        }
         // The order of a dictionary differs from run to run.
-        fields.sort { $0.key < $1.key }
-        output.add(event.level, event.message.description, fields)
+        if fields.count > 1 { fields.sort { $0.key < $1.key } }
+        output.add(event.level, event.message.description, ready + fields)
     }
 }

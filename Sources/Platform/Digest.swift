@@ -42,9 +42,11 @@ public struct SHA256Digest: Hashable, Comparable, Sendable {
     public init(hashing bytes: UnsafeRawBufferPointer) {
         var out: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &out) { destination in
-            _ = SHA256(
-                bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count,
-                destination.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            let done = EVP_Digest(
+                bytes.baseAddress, bytes.count,
+                destination.baseAddress!.assumingMemoryBound(to: UInt8.self), nil,
+                SHA256Method.fetched, nil)
+            precondition(done == 1)
         }
         words = (
             UInt64(bigEndian: out.0), UInt64(bigEndian: out.1), UInt64(bigEndian: out.2),
@@ -78,6 +80,12 @@ public struct SHA256Digest: Hashable, Comparable, Sendable {
     }
 }
 
+/// The library's implementation, looked up once: it costs as much as hashing a short message.
+private enum SHA256Method {
+    // Unsafe in name only: the pointer is set once, and the library never changes what it points to.
+    nonisolated(unsafe) static let fetched = EVP_MD_fetch(nil, "SHA256", nil)
+}
+
 /// SHA-256 over bytes that come in pieces.
 public struct SHA256Hasher: ~Copyable {
     private let context: OpaquePointer
@@ -85,7 +93,7 @@ public struct SHA256Hasher: ~Copyable {
     public init() {
         guard let context = EVP_MD_CTX_new() else { fatalError("out of memory") }
         self.context = context
-        precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1)
+        precondition(EVP_DigestInit_ex(context, SHA256Method.fetched, nil) == 1)
     }
 
     deinit { EVP_MD_CTX_free(context) }
@@ -108,13 +116,21 @@ public struct SHA256Hasher: ~Copyable {
 /// Hexadecimal in lower case.
 public enum Hex {
     public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        let digits: [UInt8] = Array("0123456789abcdef".utf8)
-        var out: [UInt8] = []
-        for byte in bytes {
-            out.append(digits[Int(byte >> 4)])
-            out.append(digits[Int(byte & 15)])
+        String(decoding: encodeBytes(bytes), as: UTF8.self)
+    }
+
+    /// The same, as ASCII.
+    public static func encodeBytes(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        func digit(_ value: UInt8) -> UInt8 {
+            value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
         }
-        return String(decoding: out, as: UTF8.self)
+        var out: [UInt8] = []
+        out.reserveCapacity(bytes.underestimatedCount * 2)
+        for byte in bytes {
+            out.append(digit(byte >> 4))
+            out.append(digit(byte & 15))
+        }
+        return out
     }
 
     /// The bytes that `text` names, or nil if it is not an even number of hexadecimal digits.

@@ -183,13 +183,16 @@ extension SMTPHandler {
 
     private func logAccepted(_ log: MessageLog?, _ ticket: InstanceID) {
         guard let log, context.logger.logLevel <= .info else { return }
+        var fields = LogFields()
+        fields.add("id", log.id)
+        fields.add(
+            "instance", withUnsafeBytes(of: ticket.rawValue.bigEndian) { Hex.encodeBytes($0) })
+        fields.add("client", client.address)
+        fields.add("from", log.reversePath)
+        fields.add("recipients", log.recipientCount)
+        fields.add("octets", log.octets)
         context.logger.info(
-            "message accepted",
-            metadata: [
-                "id": "\(text(log.id))", "instance": "\(ticket)",
-                "from": "\(text(log.reversePath))", "recipients": "\(log.recipientCount)",
-                "octets": "\(log.octets)", "client": "\(text(client.address))",
-            ])
+            "message accepted", metadata: ["message": .stringConvertible(fields)])
     }
 
     private func logFailure(_ error: any Error) {

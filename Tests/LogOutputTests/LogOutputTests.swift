@@ -1,6 +1,7 @@
 import Glibc
 import LogOutput
 import Logging
+import Platform
 import Testing
 
 /// A log that ends in a pipe.
@@ -116,6 +117,25 @@ final class PipedLog {
         logger.info("x", metadata: ["id": "new"])
         log.output.flush()
         #expect(log.lines() == ["info x id=new session=7"])
+    }
+
+    @Test(arguments: [
+        (LogOutput.Format.text, #"info x id=4F b="two words" c="a\nb" n=-70 k=1"#),
+        (
+            .json,
+            #""level":"info","event":"x","id":"4F","b":"two words","c":"a\nb","n":"-70","k":"1"}"#
+        ),
+    ])
+    func readyFieldsStandFirstInTheirOrder(format: LogOutput.Format, shown: String) {
+        let log = PipedLog(format)
+        var fields = LogFields()
+        fields.add("id", Array("4F".utf8))
+        fields.add("b", Array("two words".utf8))
+        fields.add("c", Array("a\nb".utf8))
+        fields.add("n", -70)
+        log.logger.info("x", metadata: ["ready": .stringConvertible(fields), "k": "1"])
+        log.output.flush()
+        #expect(log.lines(format) == [shown])
     }
 
     @Test func whatASlowReaderLosesIsCounted() {
