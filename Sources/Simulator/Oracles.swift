@@ -85,7 +85,9 @@ extension World {
                     if let said = ledger.appended[row.facts.digest], said != mailbox.id,
                         ledger.copies[row.facts.digest] == nil, state.mailbox(said) != nil
                     {
-                        fail("R19: an appended message is in \(mailbox.name), not where it was put")
+                        fail(
+                            "R19: appended message \(row.facts.digest.words.0) is in "
+                                + "\(mailbox.name), not where it was put")
                     }
                     if ledger.expunged.contains(row.facts.instance) {
                         fail("R18: \(row.facts.instance) was expunged and is back")
@@ -134,45 +136,6 @@ extension World {
             if let difference = Self.difference(a, b) {
                 fail("R2: node \(i) rebuilt from its journal differs: \(difference)")
             }
-        }
-    }
-
-    func describe(_ record: LogRecord) -> String {
-        let name = record.origin.map { "\($0)\(record.sequence)" } ?? "note"
-        switch record.entry {
-        case .accept(let op, let kept, _):
-            let ids = op.deliveries.map { $0.instance.description.prefix(6) }
-            return "\(name) accept \(op.digest.words.0) \(ids)\(kept ? " kept" : "")"
-        case .orders(let account, let ops, let answers, _):
-            return "\(name) orders \(account.rawValue) answers \(answers): \(ops.map(brief))"
-        case .request(let request): return "\(name) request \(request.account.rawValue)"
-        case .branch(let account, let base, let state):
-            return
-                "\(name) branch \(account.rawValue) at \(base)\(state == nil ? "" : " with state")"
-        case .merge(let op, let covers):
-            return "\(name) merge \(op.account.rawValue) covers \(covers) epoch \(op.epoch): "
-                + "\(op.mailboxes.map { "\($0.name)/\($0.uidValidity.rawValue) +\($0.additions.map(\.uid)) ~\($0.restamped.map(\.uid)) -\($0.tombstones.map(\.uid))" }) gone \(op.deletedMailboxes.count)"
-        case .line(let state): return "\(name) line \(state.id.rawValue)"
-        case .acknowledged: return "\(name) acknowledged"
-        case .mark(let mark): return "mark \(mark)"
-        case .apart: return "apart"
-        case .connected: return "connected"
-        case .diverged(let common): return "diverged after \(common)"
-        }
-    }
-
-    private func brief(_ op: Op) -> String {
-        switch op {
-        case .assign(let op):
-            "assign \(op.items.map { "\($0.instance.description.prefix(6))→\($0.uid)" })"
-        case .setFlags(let op): "flags \(op.uids.ranges) \(op.modSeq.epoch).\(op.modSeq.counter)"
-        case .expunge(let op): "expunge \(op.uids.ranges)"
-        case .copy(let op):
-            "copy \(op.items.map { "\($0.sourceUID)→\($0.uid) \($0.instance.description.prefix(6))" }) move \(op.isMove)"
-        case .createMailbox(let op): "create \(op.name)/\(op.uidValidity.rawValue)"
-        case .deleteMailbox: "delete"
-        case .renameMailboxes(let op): "rename \(op.items.map(\.name))"
-        default: "other"
         }
     }
 }
