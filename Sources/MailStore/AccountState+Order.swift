@@ -52,7 +52,8 @@ public struct Orderer: Sendable {
             let all = UIDSet(mailbox.messages.allUIDs)
             return (try delete(state, id, naming: all, at: wall, &randomness), .done)
         case .renameMailbox(let id, let name):
-            return try rename(state, id, name, wall, &randomness)
+            let all = UIDSet(state.mailbox(id)?.messages.allUIDs ?? [])
+            return try rename(state, id, name, naming: all, at: wall, &randomness)
         case .subscribe(let name, let subscribed):
             if subscribed {
                 try check(name)
@@ -316,9 +317,10 @@ public struct Orderer: Sendable {
         return [.createMailbox(create)] + moves + [delete]
     }
 
-    private func rename<R: Randomness>(
-        _ state: AccountState, _ id: MailboxID, _ newName: String, _ wall: Instant,
-        _ randomness: inout R
+    /// Of INBOX, the messages `uids` move to a new mailbox; others are new mail, and stay (R23).
+    package func rename<R: Randomness>(
+        _ state: AccountState, _ id: MailboxID, _ newName: String, naming uids: UIDSet,
+        at wall: Instant, _ randomness: inout R
     ) throws(Refusal) -> ([Op], ChangeResult) {
         guard let mailbox = state.mailbox(id) else { throw .noSuchMailbox }
         let newName = MailboxName.canonical(newName)
@@ -326,8 +328,7 @@ public struct Orderer: Sendable {
             let create = try createOp(state, newName, nil, &randomness)
             var after = state
             after.apply(.createMailbox(create))
-            let all = UIDSet(mailbox.messages.allUIDs)
-            let (moves, _) = try copy(after, id, all, create.mailbox, true, wall, &randomness)
+            let (moves, _) = try copy(after, id, uids, create.mailbox, true, wall, &randomness)
             return ([.createMailbox(create)] + moves, .created(create.mailbox))
         }
         try check(newName)

@@ -84,6 +84,19 @@ public struct UIDSet: Hashable, Sendable {
 
     public var isEmpty: Bool { ranges.isEmpty }
 
+    package func intersection(_ other: UIDSet) -> UIDSet {
+        var common = UIDSet()
+        var (i, j) = (0, 0)
+        while i < ranges.count, j < other.ranges.count {
+            let (a, b) = (ranges[i], other.ranges[j])
+            let low = max(a.lowerBound, b.lowerBound)
+            let high = min(a.upperBound, b.upperBound)
+            if low <= high { common.appendSorted(low...high) }
+            if a.upperBound < b.upperBound { i += 1 } else { j += 1 }
+        }
+        return common
+    }
+
     public func contains(_ uid: UInt32) -> Bool {
         var low = 0
         var high = ranges.count

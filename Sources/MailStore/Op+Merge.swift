@@ -17,6 +17,9 @@ extension Op {
         public var buried: [InstanceID]
         /// Accepted messages that no longer wait: they have a place, or were expunged on the branch.
         public var settled: [InstanceID]
+        /// Messages of which it took one for the sender's retry of the other: these count as
+        /// acknowledged from then on (R7).
+        public var absorbed: [InstanceID]
         public var subscriptions: [String]
         public var addresses: [String]
         public var verifier: [UInt8]
@@ -25,8 +28,8 @@ extension Op {
         package init(
             account: AccountID, epoch: UInt32, uidValidityCounter: UInt32,
             mailboxes: [MergedMailbox], deletedMailboxes: [MailboxID], buried: [InstanceID],
-            settled: [InstanceID], subscriptions: [String], addresses: [String],
-            verifier: [UInt8], quotaOctets: UInt64?
+            settled: [InstanceID], absorbed: [InstanceID], subscriptions: [String],
+            addresses: [String], verifier: [UInt8], quotaOctets: UInt64?
         ) {
             self.account = account
             self.epoch = epoch
@@ -35,6 +38,7 @@ extension Op {
             self.deletedMailboxes = deletedMailboxes
             self.buried = buried
             self.settled = settled
+            self.absorbed = absorbed
             self.subscriptions = subscriptions
             self.addresses = addresses
             self.verifier = verifier
@@ -126,6 +130,7 @@ extension Op.Merge {
         w.array(deletedMailboxes) { $0.id($1) }
         w.array(buried) { $0.id($1) }
         w.array(settled) { $0.id($1) }
+        w.array(absorbed) { $0.id($1) }
         w.array(subscriptions) { $0.string($1) }
         w.array(addresses) { $0.string($1) }
         w.blob(verifier)
@@ -142,6 +147,7 @@ extension Op.Merge {
                 r throws(DecodingFailure) -> MailboxID in try r.id()
             },
             buried: try r.instances(), settled: try r.instances(),
+            absorbed: try r.instances(),
             subscriptions: try r.strings(), addresses: try r.strings(), verifier: try r.blob(),
             quotaOctets: try r.optionalVarint())
     }

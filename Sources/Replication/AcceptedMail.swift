@@ -52,10 +52,14 @@ struct AcceptedMail: Sendable {
 
     func all(_ key: SHA256Digest) -> [InstanceID] { byKey[key] ?? [] }
 
-    /// The message of which this is the retry: one whose `250` its sender never showed to have seen.
-    func retried(_ key: SHA256Digest, _ switches: RuleSwitches) -> InstanceID? {
+    /// The message of which this is the retry: one whose `250` its sender never showed to have seen,
+    /// neither here nor as `heard` says.
+    func retried(
+        _ key: SHA256Digest, besides heard: Set<InstanceID>, _ switches: RuleSwitches
+    ) -> InstanceID? {
         byKey[key]?.first {
-            !acknowledged.contains($0) || switches.contains(.absorbsEqualMails)
+            !acknowledged.contains($0) && !heard.contains($0)
+                || switches.contains(.absorbsEqualMails)
         }
     }
 

@@ -10,6 +10,10 @@ struct AccountPair: Sendable {
     /// At home: the line where the branch began, and where the branch stood at the last merge.
     var fork: AccountState?
     var covered: AccountState?
+    /// At home: the number of its stream that the branch began at, and what the guest made on it, since
+    /// the last merge, of requests that it had sent to home (R10).
+    var branchBase: UInt64 = 0
+    var redone: [(request: UInt64, ops: [Op])] = []
     /// Of the guest's stream: the branch's last order, and what the last merge covered.
     var branchEnd: UInt64 = 0
     var coveredEnd: UInt64 = 0

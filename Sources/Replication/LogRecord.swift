@@ -23,8 +23,9 @@ public enum Entry: Sendable {
     /// there as far as this node knows (R2). `besides`: equal ones that its node knew, and of which
     /// it knew that their sender had seen the `250`: it is not the retry of these (R7).
     case accept(Op.Accept, kept: Bool, besides: [InstanceID])
-    /// Orders of one change, all or none. At home on its line, at the guest on its branch; with the
-    /// answer to a request of the guest.
+    /// Orders of one change, all or none. At home on its line, with the answer to the guest's request
+    /// `answers`; at the guest on its branch, where `answers` is the request that it orders itself,
+    /// because home's answer did not come (R10).
     case orders(AccountID, [Op], answers: UInt64, result: ChangeResult?)
     /// A change of the guest's clients that home is to order (R10).
     case request(Request)

@@ -269,7 +269,8 @@ extension Merge {
         let theirs = named(guestPlaces[instance], guest)
         guard var ours else { return Self.sorted(theirs ?? .none) }
         guard let theirs, !switches.contains(.homeFlagsWin) else { return Self.sorted(ours) }
-        let base = named(coveredPlaces[instance], covered ?? home) ?? .none
+        let base =
+            named(coveredPlaces[instance], covered ?? home) ?? acceptedFlags[instance] ?? .none
         let changed = theirs.system.symmetricDifference(base.system)
         ours.system = ours.system.subtracting(changed).union(
             theirs.system.intersection(changed))

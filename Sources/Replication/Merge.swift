@@ -24,6 +24,8 @@ public struct Merge {
     var guestPlaces: [InstanceID: Place]
     let forkPlaces: [InstanceID: Place]
     let coveredPlaces: [InstanceID: Place]
+    /// The flags with which messages were accepted that both sides placed since then.
+    private(set) var acceptedFlags: [InstanceID: NamedFlags] = [:]
     /// Expunged on either side, or the retry of a message that is there (R7, R18).
     var dead: Set<InstanceID> = []
     /// Where a mailbox's messages go; a mailbox that is not in it is no more.
@@ -31,13 +33,18 @@ public struct Merge {
     var names: [MailboxID: String] = [:]
     var unified: [MailboxID] = []
     var needsNewValidity: Set<MailboxID> = []
+    /// Of what it took for a sender's retry, the message that stays for it (R7).
+    var absorbed: [InstanceID] = []
     /// What has no tombstone after the merge, though it is gone.
     var buried: Set<InstanceID> = []
 
-    /// - Parameter retries: messages that are a sender's retry of others that both stay (R7).
+    /// - Parameters:
+    ///   - retries: messages that are a sender's retry of others that both stay (R7).
+    ///   - accepted: the flags with which a message was accepted, where that is known.
     public init(
         home: AccountState, guest: AccountState, fork: AccountState?, covered: AccountState?,
-        retries: [InstanceID], slot: Slot, switches: RuleSwitches = []
+        retries: [InstanceID], accepted: (InstanceID) -> NamedFlags? = { _ in nil }, slot: Slot,
+        switches: RuleSwitches = []
     ) {
         self.slot = slot
         self.switches = switches
@@ -49,6 +56,10 @@ public struct Merge {
         guestPlaces = Self.places(guest)
         forkPlaces = fork.map(Self.places) ?? [:]
         coveredPlaces = covered.map(Self.places) ?? [:]
+        for instance in homePlaces.keys
+        where guestPlaces[instance] != nil && coveredPlaces[instance] == nil {
+            acceptedFlags[instance] = accepted(instance)
+        }
         for instance in retries { dead.insert(instance) }
         if !switches.contains(.resurrects) {
             bringOut(home, homePlaces)
@@ -79,6 +90,7 @@ public struct Merge {
         return Op.Merge(
             account: home.id, epoch: epoch, uidValidityCounter: counter, mailboxes: merged,
             deletedMailboxes: gone, buried: buried.sorted(), settled: settled.sorted(),
+            absorbed: absorbed,
             subscriptions: subscriptions(),
             addresses: threeWay(\.addresses), verifier: verifier(),
             quotaOctets: threeWay(\.quotaOctets))

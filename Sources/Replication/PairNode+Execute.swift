@@ -19,8 +19,10 @@ extension PairNode {
         case .accept(let op, let kept, let besides):
             accept(op, kept: kept, besides: besides, record)
         case .orders(let account, let ops, let answers, let result):
-            executeOrders(account, ops, record, isApplied: isApplied)
-            if origin != slot, answers > 0 { answer(answers, result) }
+            executeOrders(account, ops, answers, record, isApplied: isApplied)
+            if origin != slot, answers > 0, accounts[account]?.line.home == origin {
+                answer(answers, result)
+            }
         case .request(let request):
             if origin != slot { orderRequest(request, record.sequence) }
         case .branch(let id, let base, let state): openBranch(id, base, state, record)
@@ -73,10 +75,14 @@ extension PairNode {
     }
 
     private mutating func executeOrders(
-        _ id: AccountID, _ ops: [Op], _ record: LogRecord, isApplied: Bool
+        _ id: AccountID, _ ops: [Op], _ answers: UInt64, _ record: LogRecord, isApplied: Bool
     ) {
         if case .createAccount(let create)? = ops.first, accounts[id] == nil {
             accounts[id] = AccountPair(.created(by: create))
+        }
+        // An absorbed retry is acknowledged in the order that removes it: both or neither (R7).
+        for case .acknowledged(let op) in ops {
+            for instance in op.instances { _ = accepted.acknowledge(instance) }
         }
         guard let home = accounts[id]?.line.home else { return }
         if home == record.origin {
@@ -85,6 +91,7 @@ extension PairNode {
         } else if accounts[id]!.branch != nil {
             if !isApplied { for op in ops { apply(op, to: &accounts[id]!.branch!) } }
             accounts[id]!.branchEnd = record.sequence
+            if home == slot, answers > 0 { accounts[id]!.redone.append((answers, ops)) }
         }
         notePlaces(id, ops)
         if !ops.isEmpty { changed(id, record) }
@@ -121,6 +128,8 @@ extension PairNode {
             pair.covered = pair.fork
             pair.branch = state ?? pair.state(at: base)
             pair.coveredEnd = 0
+            pair.branchBase = base
+            pair.redone = []
             if state != nil { pair.isDiverged = false }
         }
         pair.branchEnd = record.sequence
@@ -131,10 +140,12 @@ extension PairNode {
         let id = op.account
         guard accounts[id] != nil else { return }
         accounts[id]!.line.apply(.merge(op))
+        for instance in op.absorbed { _ = accepted.acknowledge(instance) }
         accounts[id]!.numbering += 1
         if record.origin == slot {
             accounts[id]!.coveredEnd = covers
             accounts[id]!.covered = accounts[id]!.branch
+            accounts[id]!.redone = []
             remember(id, record.sequence)
         } else if accounts[id]!.branch != nil,
             covers >= accounts[id]!.branchEnd || switches.contains(.adoptsEarly)

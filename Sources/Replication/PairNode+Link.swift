@@ -126,13 +126,23 @@ extension PairNode {
         }
     }
 
-    /// Mail among what is dropped becomes this node's own record of it (R2).
+    /// Mail among what is dropped, and what senders were seen to have heard of it, becomes this node's
+    /// own record (R2, R7).
     private mutating func keepMail(of lost: [LogRecord], all: Bool) {
         guard !switches.contains(.dropsAccepts) else { return }
         for record in lost {
-            guard case .accept(let op, _, let besides) = record.entry else { continue }
-            if !all, op.deliveries.allSatisfy({ accepted[$0.instance] != nil }) { continue }
-            let sequence = write(.accept(op, kept: true, besides: besides))
+            var kept: Entry?
+            switch record.entry {
+            case .accept(let op, _, let besides):
+                if !all, op.deliveries.allSatisfy({ accepted[$0.instance] != nil }) { break }
+                kept = .accept(op, kept: true, besides: besides)
+            case .acknowledged(let instances):
+                let unheard = instances.filter { !accepted.acknowledged.contains($0) }
+                if !unheard.isEmpty { kept = .acknowledged(unheard) }
+            default: break
+            }
+            guard let kept else { continue }
+            let sequence = write(kept)
             execute(own[sequence])
         }
     }
@@ -258,6 +268,7 @@ extension PairNode {
             guard accounts[id]!.line.home == slot else { continue }
             accounts[id]!.isDiverged = false
             (accounts[id]!.branch, accounts[id]!.fork, accounts[id]!.covered) = (nil, nil, nil)
+            accounts[id]!.redone = []
             placeAll(id)
         }
         submitHeld()
@@ -280,21 +291,40 @@ extension PairNode {
         var fork = pair.fork
         if switches.contains(.comparesWithUnadopted), pair.coveredEnd > 0 { fork = pair.covered }
         let covered = switches.contains(.contentFromFork) ? pair.fork : pair.covered
+        let mail = accepted
         var merge = Merge(
-            home: pair.line, guest: branch, fork: fork, covered: covered, retries: [],
-            slot: slot, switches: switches)
+            home: pair.line, guest: branch, fork: fork, covered: withSharedRequests(covered, pair),
+            retries: [], accepted: { mail[$0]?.message.flags }, slot: slot, switches: switches)
         if !switches.contains(.keepsRetriesAtMerge) {
-            let absorbed = accepted.unabsorbedRetries().compactMap {
-                merge.absorb($0.retried, $0.other)
-            }
-            // Each absorbs one retry.
-            for instance in absorbed { _ = accepted.acknowledge(instance) }
-            if !absorbed.isEmpty { write(.acknowledged(absorbed)) }
+            for (retried, other) in accepted.unabsorbedRetries() { merge.absorb(retried, other) }
         }
         let op = merge.result()
         let sequence = write(.merge(op, covers: pair.branchEnd))
         execute(own[sequence])
         accounts[id]!.openedEpoch = op.epoch
+    }
+
+    /// The base of a merge's content: requests that both nodes ordered are a part of it, for what came
+    /// after them on one side alone is that side's change (R21).
+    private func withSharedRequests(_ base: AccountState?, _ pair: AccountPair) -> AccountState? {
+        guard var base, !pair.redone.isEmpty, !switches.contains(.countsRequestsTwice) else {
+            return base
+        }
+        var ordered: [UInt64: [Op]] = [:]
+        for sequence in (pair.branchBase + 1)..<(own.end + 1) {
+            guard case .orders(base.id, let ops, let answers, _) = own[sequence].entry else {
+                continue
+            }
+            if answers > 0 { ordered[answers] = ops }
+        }
+        for (request, ops) in pair.redone {
+            for op in ops {
+                for other in ordered[request] ?? [] {
+                    if let shared = op.shared(with: other) { base.apply(shared) }
+                }
+            }
+        }
+        return base
     }
 
     // MARK: The end of a session
@@ -374,7 +404,9 @@ extension PairNode {
 extension Merge {
     /// One sender's message and its retry, each taken over by another node while the two were apart,
     /// become one (R7).
-    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) -> InstanceID? {
+    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) {
+        // Each absorbs one retry.
+        guard !absorbed.contains(retried) else { return }
         func isLive(_ instance: InstanceID) -> Bool {
             !dead.contains(instance)
                 && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
@@ -386,8 +418,8 @@ extension Merge {
                     $0.value.row.facts.emailID.rawValue == instance.rawValue && isLive($0.key)
                 }
         }
-        guard isLive(retried) || isLive(other), isThere(retried), isThere(other) else { return nil }
+        guard isLive(retried) || isLive(other), isThere(retried), isThere(other) else { return }
         dead.insert(isLive(retried) ? retried : other)
-        return retried
+        absorbed.append(retried)
     }
 }

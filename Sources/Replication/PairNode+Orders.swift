@@ -42,9 +42,11 @@ extension PairNode {
         var request = Request(
             account: id, change: resolve(change, pair.shown), named: UIDSet(),
             seed: randomness.next128(), wall: now.wall)
-        if case .deleteMailbox(let mailbox) = change {
+        switch change {
+        case .deleteMailbox(let mailbox), .renameMailbox(let mailbox, _):
             let seen = (seen ?? pair.shown).mailbox(mailbox)
             request.named = UIDSet(seen?.messages.allUIDs ?? [])
+        default: break
         }
         if seen != nil || pair.shownNumbering != pair.numbering {
             request.rename(from: seen ?? pair.shown, to: pair.served(at: slot))
@@ -144,16 +146,23 @@ extension PairNode {
     }
 
     /// The message of which another with this key is a retry, and, if it is the peer's, where in its
-    /// stream it is. Mail that is not executed yet counts: should the peer lose it, it is kept.
+    /// stream it is. What is not executed yet counts: should the peer lose it, it is kept.
     private func known(_ key: SHA256Digest) -> (instance: InstanceID, sequence: UInt64)? {
-        if let first = accepted.retried(key, switches) {
+        let unexecuted = peer.records[Int(executed)...]
+        var acknowledged: Set<InstanceID> = []
+        for case .acknowledged(let instances) in unexecuted.lazy.map(\.entry) {
+            acknowledged.formUnion(instances)
+        }
+        if let first = accepted.retried(key, besides: acknowledged, switches) {
             let entry = accepted[first]!
             return (first, entry.origin == slot ? 0 : entry.sequence)
         }
-        for record in peer.records[Int(executed)...] {
+        for record in unexecuted {
             guard case .accept(let op, _, _) = record.entry else { continue }
             for delivery in op.deliveries
-            where AcceptedMail.key(op, delivery) == key && accepted[delivery.instance] == nil {
+            where AcceptedMail.key(op, delivery) == key && accepted[delivery.instance] == nil
+                && !acknowledged.contains(delivery.instance)
+            {
                 return (delivery.instance, record.sequence)
             }
         }
@@ -231,6 +240,7 @@ extension PairNode {
         // Apart, the other node might let the other one go: then it is the merge's choice.
         guard link == .connected, !switches.contains(.keepsRetriesAtMerge) else { return [] }
         var gone: [MailboxID: [UInt32]] = [:]
+        var absorbed: [InstanceID] = []
         var placed: Set<InstanceID> = []
         for item in assign.items {
             placed.insert(item.instance)
@@ -239,24 +249,28 @@ extension PairNode {
             else { continue }
             gone[item.mailbox, default: []].append(item.uid)
             for instance in [other, item.instance] where accepted.acknowledge(instance) {
-                write(.acknowledged([instance]))
+                absorbed.append(instance)
             }
         }
         guard !gone.isEmpty else { return [] }
         var after = state
         after.apply(.assign(assign))
-        return gone.keys.sorted().compactMap { id in
-            guard let mailbox = after.mailbox(id) else { return nil }
-            return .expunge(
-                Op.Expunge(
-                    account: assign.account, mailbox: id, uids: UIDSet(gone[id]!),
-                    modSeq: orderer.nextModSeq(mailbox, epoch: after.epoch)))
+        var ops: [Op] = [.acknowledged(.init(instances: absorbed))]
+        for id in gone.keys.sorted() {
+            guard let mailbox = after.mailbox(id) else { continue }
+            ops.append(
+                .expunge(
+                    Op.Expunge(
+                        account: assign.account, mailbox: id, uids: UIDSet(gone[id]!),
+                        modSeq: orderer.nextModSeq(mailbox, epoch: after.epoch))))
         }
+        return ops
     }
 
     // MARK: Ordering
 
-    /// Orders a change on this node's line or branch and writes it.
+    /// Orders a change on this node's line or branch and writes it. `answering` is its number in the
+    /// guest's stream, if home was asked to order it.
     private mutating func orderHere(
         _ request: Request, answering: UInt64 = 0
     ) -> ChangeResult {
@@ -272,9 +286,10 @@ extension PairNode {
             isHome
             ? Self.order(request, on: &accounts[id]!.line, orderer, &randomness, switches)
             : Self.order(request, on: &accounts[id]!.branch!, orderer, &randomness, switches)
-        if !ops.isEmpty || answering > 0 {
+        if !ops.isEmpty || (answering > 0 && isHome) {
             let sequence = write(
-                .orders(id, ops, answers: answering, result: answering > 0 ? result : nil))
+                .orders(
+                    id, ops, answers: answering, result: answering > 0 && isHome ? result : nil))
             execute(own[sequence], isApplied: true)
         }
         return result
@@ -284,15 +299,15 @@ extension PairNode {
         _ request: Request, on state: inout AccountState, _ orderer: Orderer,
         _ randomness: inout R, _ switches: RuleSwitches
     ) -> ([Op], ChangeResult) {
-        if case .deleteMailbox(let id) = request.change, !switches.contains(.deletesUnnamed) {
-            do throws(Refusal) {
-                let ops = try orderer.delete(
-                    state, id, naming: request.named, at: request.wall, &randomness)
+        do throws(Refusal) {
+            if let (ops, result) = try orderNamed(
+                request, on: state, orderer, &randomness, switches)
+            {
                 for op in ops { state.apply(op) }
-                return (ops, .done)
-            } catch {
-                return ([], .refused(error))
+                return (ops, result)
             }
+        } catch {
+            return ([], .refused(error))
         }
         var change = request.change
         if switches.contains(.moveLeavesSource),
@@ -302,6 +317,23 @@ extension PairNode {
         }
         return orderer.order(
             change, on: &state, at: request.wall, randomness: &randomness)
+    }
+
+    /// What takes only the messages that its client saw (R23); nil for other changes.
+    private static func orderNamed<R: Randomness>(
+        _ request: Request, on state: AccountState, _ orderer: Orderer, _ randomness: inout R,
+        _ switches: RuleSwitches
+    ) throws(Refusal) -> ([Op], ChangeResult)? {
+        switch request.change {
+        case .deleteMailbox(let id) where !switches.contains(.deletesUnnamed):
+            let ops = try orderer.delete(
+                state, id, naming: request.named, at: request.wall, &randomness)
+            return (ops, .done)
+        case .renameMailbox(let id, let name):
+            return try orderer.rename(
+                state, id, name, naming: request.named, at: request.wall, &randomness)
+        default: return nil
+        }
     }
 
     /// Home orders what a guest's client asked for. Only while connected: else the guest has done it.
@@ -323,7 +355,7 @@ extension PairNode {
         let waiting = outstanding
         outstanding.removeAll()
         for entry in waiting where accounts[entry.request.account] != nil {
-            reply(entry.token, orderHere(entry.request))
+            reply(entry.token, orderHere(entry.request, answering: entry.sequence))
         }
     }
 

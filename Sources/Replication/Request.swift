@@ -6,7 +6,7 @@ import Platform
 public struct Request: Sendable {
     public var account: AccountID
     public var change: Change
-    /// For DELETE: the messages that its client saw in the mailbox (R23).
+    /// For DELETE, and RENAME of INBOX: the messages that its client saw in the mailbox (R23).
     public var named: UIDSet
     public var seed: UInt128
     public var wall: Instant
@@ -25,7 +25,8 @@ public struct Request: Sendable {
             change = .copy(
                 source: id, uids: Self.renamed(set, in: id, from, to), destination: destination,
                 isMove: isMove)
-        case .deleteMailbox(let id): named = Self.renamed(named, in: id, from, to)
+        case .deleteMailbox(let id), .renameMailbox(let id, _):
+            named = Self.renamed(named, in: id, from, to)
         default: break
         }
     }

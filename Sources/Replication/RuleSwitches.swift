@@ -72,6 +72,8 @@ public struct RuleSwitches: OptionSet, Hashable, Sendable {
     public static let contentFromFork = RuleSwitches(bit: 31)
     /// R21: flags that differ are home's.
     public static let homeFlagsWin = RuleSwitches(bit: 32)
+    /// R21: what both nodes made of one request counts as each side's own change.
+    public static let countsRequestsTwice = RuleSwitches(bit: 46)
     /// R21: a change that came back to where it was gets no new MODSEQ.
     public static let stampsNetChanges = RuleSwitches(bit: 33)
     /// R21: tombstones get no new MODSEQ.

@@ -17,6 +17,8 @@ struct Ledger {
         var attempts = 0
         var token: UInt64 = 0
         var instance: InstanceID?
+        /// The acknowledgements of equal mails that the node knew when it was last asked to take this.
+        var heard: Set<InstanceID> = []
         /// The node that knows that its `250` was seen.
         var seenBy: (node: Int, life: Int, index: Int)?
     }

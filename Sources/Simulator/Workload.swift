@@ -95,6 +95,7 @@ extension World {
         note("mail \(mail) to node \(node), attempt \(entry.attempts)")
         let token = token(.mail(mail), node)
         ledger.mails[mail].token = token
+        ledger.mails[mail].heard = acknowledged(at: node)
         step(
             node,
             .deliver(
@@ -121,6 +122,7 @@ extension World {
             else { return count("R7 answer lost") }
             ledger.mails[mail].state = .answered
             ledger.mails[mail].instance = instance
+            excuseAbsorbed(mail)
             queue.add(.seen(mail: mail, node: node, instance), at: now + milliseconds(1...40))
         case (.append(let mail, let mailbox), .appended):
             ledger.mails[mail].state = .answered
@@ -143,6 +145,45 @@ extension World {
             ledger.subscribed[account, default: []].insert(name)
         default: break
         }
+    }
+
+    /// Of which mails the node's journal says that another that is equal is no retry: senders know that
+    /// they were taken over, or orders that this node executed took one for a retry.
+    private func acknowledged(at node: Int) -> Set<InstanceID> {
+        var all: Set<InstanceID> = []
+        var waiting: [(sequence: UInt64, absorbed: [InstanceID])] = []
+        for record in hosts[node].journal {
+            var absorbed: [InstanceID] = []
+            switch record.entry {
+            case .acknowledged(let instances): all.formUnion(instances)
+            case .merge(let op, _): absorbed = op.absorbed
+            case .orders(_, let ops, _, _):
+                for case .acknowledged(let op) in ops { absorbed += op.instances }
+            case .mark(let mark):
+                for entry in waiting where entry.sequence <= mark { all.formUnion(entry.absorbed) }
+                waiting.removeAll { $0.sequence <= mark }
+            case .apart: waiting.removeAll()
+            default: break
+            }
+            if record.origin?.rawValue == UInt8(node) {
+                all.formUnion(absorbed)
+            } else if !absorbed.isEmpty {
+                waiting.append((record.sequence, absorbed))
+            }
+        }
+        return all
+    }
+
+    /// A node that never heard that the first of two equal mails was acknowledged must take the second
+    /// for its retry: else every retry at the other node would double a mail.
+    private mutating func excuseAbsorbed(_ mail: Int) {
+        let entry = ledger.mails[mail]
+        let isAnother = ledger.mails.indices.contains {
+            $0 != mail && ledger.mails[$0].instance == entry.instance
+        }
+        guard isAnother, !entry.heard.contains(entry.instance!) else { return }
+        count("R7 equal mail absorbed by a node that had not heard")
+        ledger.excused[entry.digest, default: 0] += 1
     }
 
     /// An answer in connected state is on two disks.
@@ -304,7 +345,7 @@ extension World {
 
     private mutating func submit(_ client: Client, _ waiting: Ledger.Waiting, _ change: Change) {
         let token = token(waiting, client.node)
-        note("client of \(client.account.rawValue) at \(client.node): \(change)")
+        note("client of \(client.account.rawValue) at \(client.node): \(brief(change))")
         step(client.node, .submit(token: token, client.account, change))
     }
 }

@@ -1,0 +1,127 @@
+import MailStore
+import Platform
+import Replication
+
+/// Two nodes on disks that lose nothing, with a link that a test cuts where it wants: for histories
+/// that are told step by step.
+struct TwoNodes {
+    static let account = AccountID(rawValue: 7)
+
+    private(set) var nodes: [PairNode] = []
+    private var journals: [[LogRecord]] = [[], []]
+    private var wires: [[Frame]] = [[], []]
+    /// Frames to this node are lost.
+    var isCut = [false, false]
+    private var clock: Int64 = 1_000_000_000_000
+    private var replies: [UInt64: ChangeResult] = [:]
+    private var nextToken: UInt64 = 0
+
+    /// An account with its home on node 0, both nodes connected.
+    init() {
+        for i in 0...1 {
+            let configuration = PairNode.Configuration(
+                slot: Slot(rawValue: UInt8(i))!, cluster: 1)
+            nodes.append(
+                PairNode(
+                    configuration, incarnation: UInt64(i + 1), journal: [],
+                    randomness: SeededRandomness(seed: UInt64(i))))
+        }
+        nextToken = 1
+        step(
+            0,
+            .createAccount(
+                token: 1,
+                Accounts.creating(
+                    Self.account, home: .a, addresses: ["a@example.test"], quotaOctets: nil,
+                    at: now.wall)))
+        meet()
+    }
+
+    private var now: Now {
+        Now(
+            wall: Instant(nanosecondsSinceEpoch: clock + 1_700_000_000_000_000_000),
+            monotonic: MonotonicTime(nanoseconds: clock))
+    }
+
+    /// One event, and the sync of what it wrote.
+    private mutating func step(_ i: Int, _ event: PairNode.Event) {
+        var written = perform(nodes[i].step(event, now: now), i)
+        while written {
+            written = perform(nodes[i].step(.durable(journals[i].count), now: now), i)
+        }
+    }
+
+    private mutating func perform(_ actions: [PairNode.Action], _ i: Int) -> Bool {
+        let before = journals[i].count
+        for action in actions {
+            switch action {
+            case .append(let record): journals[i].append(record)
+            case .send(let frame): if !isCut[1 - i] { wires[1 - i].append(frame) }
+            case .reply(let token, let result): replies[token] = result
+            case .effects, .alarm: break
+            }
+        }
+        return journals[i].count > before
+    }
+
+    /// Carries frames until none is on its way.
+    mutating func exchange() {
+        while let to = (0...1).first(where: { !wires[$0].isEmpty }) {
+            step(to, .frame(wires[to].removeFirst()))
+        }
+    }
+
+    /// Time passes.
+    mutating func wait(seconds: Int64) {
+        for _ in 0..<seconds {
+            clock += 1_000_000_000
+            for i in 0...1 { step(i, .tick) }
+            exchange()
+        }
+    }
+
+    /// The link is whole until both are connected.
+    mutating func meet() {
+        isCut = [false, false]
+        for _ in 0..<20 where !isConnected { wait(seconds: 1) }
+    }
+
+    /// Nothing passes until both have gone apart.
+    mutating func part() {
+        isCut = [true, true]
+        wires = [[], []]
+        wait(seconds: 12)
+    }
+
+    var isConnected: Bool { nodes.allSatisfy { $0.link == .connected } }
+
+    /// A client's change; the answer, if it has come by itself.
+    @discardableResult
+    mutating func submit(_ i: Int, _ change: Change) -> UInt64 {
+        nextToken += 1
+        step(i, .submit(token: nextToken, Self.account, change))
+        return nextToken
+    }
+
+    func reply(_ token: UInt64) -> ChangeResult? { replies[token] }
+
+    func account(_ i: Int) -> AccountState { nodes[i].visible(Self.account)! }
+
+    func inbox(_ i: Int) -> Mailbox { account(i).mailbox(account(i).inboxID)! }
+
+    mutating func append(_ i: Int, _ number: UInt64, flags: NamedFlags = .none) {
+        let message = NewMessage(
+            digest: SHA256Digest(words: (number, 0, 0, 0)), body: BodyNumber(rawValue: 0),
+            sizeOctets: 1, internalDate: now.wall, flags: flags)
+        submit(i, .append(mailbox: account(i).inboxID, [message]))
+    }
+
+    mutating func store(_ i: Int, _ change: FlagChange, _ flags: Flags) -> UInt64 {
+        let inbox = inbox(i)
+        return submit(
+            i,
+            .setFlags(
+                mailbox: inbox.id, uids: UIDSet(inbox.messages.allUIDs), change: change,
+                flags: NamedFlags(system: flags), unchangedSince: nil))
+    }
+}
