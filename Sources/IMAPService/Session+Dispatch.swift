@@ -93,6 +93,11 @@ extension Session {
     ) -> Effect {
         switch command {
         case .search, .fetch, .store, .copy, .move:
+            if case .fetch(_, let request, let isUID) = command, request.isVanished,
+                !isUID || !enabled.contains(.qresync)
+            {
+                return bad("VANISHED needs QRESYNC and UID FETCH")
+            }
             if command.enablesCondstore { enableCondstore() }
             if let first = refresh(next: .command(command)) { return first }
             return execute(command, onPresent: self.selected ?? selected, state)

@@ -175,6 +175,10 @@ import Testing
         #expect(try await names("*b") == ["a/b", "ab"])
         #expect(try await names("%/*c") == ["a/b/c"])
         #expect(try await names("inbox") == ["INBOX"])
+        #expect(try await names("InB%") == ["INBOX"])
+        _ = try await client.ok("CREATE inbox/A")
+        #expect(try await names("*box*") == ["INBOX", "INBOX/A"])
+        #expect(try await names("*box/a") == [])
         let stars = String(repeating: "*a", count: 40)
         #expect(try await client.status("LIST \"\" \(stars)").hasPrefix("NO [LIMIT]"))
     }

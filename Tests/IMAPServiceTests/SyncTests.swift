@@ -97,6 +97,11 @@ import Testing
         #expect(
             try await client.status("FETCH 1:* (FLAGS) (CHANGEDSINCE \(before) VANISHED)")
                 .hasPrefix("BAD"))
+        // What is refused enables nothing.
+        let other = try await server.select()
+        #expect(
+            try await other.command("UID FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)")
+                == ["BAD VANISHED needs QRESYNC and UID FETCH"])
     }
 
     @Test func expungeSaysTheHighestModSeq() async throws {

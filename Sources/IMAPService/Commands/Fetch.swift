@@ -15,9 +15,6 @@ extension Session {
     mutating func fetch(
         _ set: SequenceSet, _ request: FetchRequest, isUID: Bool, _ mailbox: SelectedMailbox
     ) -> Effect {
-        if request.isVanished, !isUID || !enabled.contains(.qresync) {
-            return bad("VANISHED needs QRESYNC and UID FETCH")
-        }
         let view = mailbox.view
         let selection: MailboxView.Selection
         switch messages(set, isUID: isUID, in: view) {

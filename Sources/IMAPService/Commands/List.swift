@@ -142,7 +142,8 @@ struct ListPattern {
         var places = [Bool](repeating: false, count: bytes.count + 1)
         places[0] = true
         pass(&places)
-        for byte in name.utf8 {
+        let isInbox = name == "INBOX" || name.hasPrefix("INBOX/")
+        for (offset, byte) in name.utf8.enumerated() {
             var next = [Bool](repeating: false, count: bytes.count + 1)
             var isAlive = false
             for (i, isHere) in places.dropLast().enumerated() where isHere {
@@ -150,6 +151,8 @@ struct ListPattern {
                 case 0x2A: next[i] = true
                 case 0x25: next[i] = byte != 0x2F
                 case byte: next[i + 1] = true
+                // INBOX is the same in any case (RFC 9051 §5.1).
+                case byte | 0x20 where isInbox && offset < 5: next[i + 1] = true
                 default: continue
                 }
                 isAlive = true

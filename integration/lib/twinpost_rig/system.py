@@ -64,6 +64,9 @@ class System:
     def bob(self):
         return self.accounts[1]
 
+    def allow_connections(self, count):
+        """Lifts the limit on one address's IMAP connections, if there is one."""
+
     def __enter__(self):
         atexit.register(self.stop)
         try:
@@ -167,6 +170,11 @@ class Twinpost(System):
         return subprocess.run([str(part) for part in (BINARIES / "twinpost", *arguments)],
                               check=check, timeout=timeout, text=True, capture_output=True,
                               **options)
+
+    def allow_connections(self, count):
+        with self.configuration().open("a") as file:
+            file.write(f"\n[limits.imap]\nconnections-per-address-max = {count}\n")
+        self.cli("reload", "--control", self.node.control)
 
     def verify(self, node=None):
         done = self.cli("verify", "--dir", (node or self.node).data, check=False, timeout=600)
