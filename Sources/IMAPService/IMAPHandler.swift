@@ -355,7 +355,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
             if loop.isShuttingDown { shutDown() }
         case .submit(let work):
             activity = .busy
-            shared.gateway.submit(NodeRequest(work, token: token, sink: loop))
+            loop.submit(NodeRequest(work, token: token, sink: loop), to: shared.gateway)
         case .fetch(let producer):
             activity = .busy
             produce(producer)

@@ -30,6 +30,8 @@ public final class SessionLoop: NodeSink {
         var nextToken: UInt64 = 1
         var timer: RepeatedTask?
         var isShuttingDown = false
+        /// What the sessions asked of the node in this turn of the loop.
+        var requests: [NodeRequest] = []
     }
 
     /// - Parameter timerInterval: how late a deadline may be met.
@@ -75,6 +77,21 @@ public final class SessionLoop: NodeSink {
     }
 
     public var isShuttingDown: Bool { sessions.value.isShuttingDown }
+
+    /// Hands a request to the node with all that the other sessions ask in this turn of the loop: its
+    /// thread is woken once, and what comes together becomes durable by one sync. The order of a
+    /// session's requests is kept.
+    public func submit(_ request: NodeRequest, to gateway: any NodeGateway) {
+        let state = sessions.value
+        state.requests.append(request)
+        guard state.requests.count == 1 else { return }
+        // Runs when the loop has dealt with the input that it found ready.
+        eventLoop.assumeIsolated().execute {
+            var requests: [NodeRequest] = []
+            swap(&requests, &state.requests)
+            gateway.submit(contentsOf: requests)
+        }
+    }
 
     private func checkDeadlines() {
         for session in Array(sessions.value.byToken.values) { session.checkDeadline() }

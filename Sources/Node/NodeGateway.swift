@@ -16,6 +16,9 @@ public protocol NodeGateway: AnyObject, Sendable {
     /// Queues a request; its completion goes to its sink. Does not block.
     func submit(_ request: NodeRequest)
 
+    /// Queues several requests in their order, so that they become durable together.
+    func submit(contentsOf requests: [NodeRequest])
+
     /// Makes `sink` hear of every batch that changes an account, until it is released.
     func addListener(_ sink: any NodeSink)
 
@@ -31,6 +34,12 @@ public protocol NodeGateway: AnyObject, Sendable {
 
     /// What was parsed of messages at delivery.
     var summaries: any SummaryStore { get }
+}
+
+extension NodeGateway {
+    public func submit(contentsOf requests: [NodeRequest]) {
+        for request in requests { submit(request) }
+    }
 }
 
 /// A large body on its way to the disk. Used by one thread at a time; every call blocks.

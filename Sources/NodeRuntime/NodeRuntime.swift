@@ -114,12 +114,20 @@ public final class NodeRuntime: NodeGateway {
     }
 
     public func submit(_ request: NodeRequest) {
-        if !queue.put(.request(request)) {
-            request.sink?.receive(
-                NodeBatch(
-                    completions: [.init(token: request.token, result: .refused(.unavailable))],
-                    changedAccounts: []))
+        if !queue.put(.request(request)) { Self.refuse(request) }
+    }
+
+    public func submit(contentsOf requests: [NodeRequest]) {
+        if !queue.put(contentsOf: requests.lazy.map { .request($0) }) {
+            for request in requests { Self.refuse(request) }
         }
+    }
+
+    private static func refuse(_ request: NodeRequest) {
+        request.sink?.receive(
+            NodeBatch(
+                completions: [.init(token: request.token, result: .refused(.unavailable))],
+                changedAccounts: []))
     }
 
     public func addListener(_ sink: any NodeSink) {

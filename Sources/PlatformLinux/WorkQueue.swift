@@ -28,13 +28,19 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
 
     /// - Returns: false if the queue was closed; the element is dropped then.
     @discardableResult
-    public func put(_ element: Element) -> Bool {
+    public func put(_ element: Element) -> Bool { put(contentsOf: CollectionOfOne(element)) }
+
+    /// Puts in several at once: none comes between them, and the thread is woken once.
+    ///
+    /// - Returns: false if the queue was closed; the elements are dropped then.
+    @discardableResult
+    public func put(contentsOf new: some Collection<Element>) -> Bool {
         pthread_mutex_lock(mutex)
         guard !isClosed else {
             pthread_mutex_unlock(mutex)
             return false
         }
-        elements.append(element)
+        elements.append(contentsOf: new)
         let wake = isWaiting
         isWaiting = false
         pthread_mutex_unlock(mutex)

@@ -145,8 +145,9 @@ extension SMTPHandler {
         recipients = []
         let seen = unacknowledged
         unacknowledged = nil
-        context.gateway.submit(
-            NodeRequest(.deliver(delivery, acknowledges: seen), token: token, sink: loop))
+        loop.submit(
+            NodeRequest(.deliver(delivery, acknowledges: seen), token: token, sink: loop),
+            to: context.gateway)
     }
 
     /// The node's answer: from here on the message is ours, or the client keeps it.
@@ -157,7 +158,7 @@ extension SMTPHandler {
             // The connection broke while the message was on its way to the disk.
             loop.deregister(token)
             if case .accepted(let ticket) = result {
-                context.gateway.submit(NodeRequest(.abandoned(ticket)))
+                loop.submit(NodeRequest(.abandoned(ticket)), to: context.gateway)
             }
             return
         }

@@ -105,7 +105,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
         isCounted = false
         if let ticket = unacknowledged {
             unacknowledged = nil
-            self.context.gateway.submit(NodeRequest(.abandoned(ticket)))
+            loop.submit(NodeRequest(.abandoned(ticket)), to: self.context.gateway)
         }
         discardSpool()
         session = nil
@@ -213,7 +213,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
         // A message that follows carries the acknowledgement with it.
         guard pipelinedOctets < 0, session!.envelope == nil else { return }
         unacknowledged = nil
-        context.gateway.submit(NodeRequest(.acknowledged(ticket)))
+        loop.submit(NodeRequest(.acknowledged(ticket)), to: context.gateway)
     }
 
     /// Does what the session asks for; false if it has to wait for input or a decision.
