@@ -81,11 +81,14 @@ if !coreOnly {
         .product(name: "NIOPosix", package: "swift-nio"),
     ]
     let tls: [Target.Dependency] = [.product(name: "NIOSSL", package: "swift-nio-ssl")]
+    let nioTLS: [Target.Dependency] = [.product(name: "NIOTLS", package: "swift-nio")]
     let logging: [Target.Dependency] = [.product(name: "Logging", package: "swift-log")]
     let http: [Target.Dependency] = [.product(name: "NIOHTTP1", package: "swift-nio")]
     targets += [
         // Layer 4: adapters.
-        layer("Listening", ["Platform", "MailStore", "Node"] + nio + tls + logging),
+        layer(
+            "Listening",
+            ["Platform", "COpenSSL", "MailStore", "Node"] + nio + tls + nioTLS + logging),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         layer(

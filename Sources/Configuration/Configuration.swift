@@ -12,15 +12,24 @@ public struct Configuration: Sendable, Hashable {
         /// PEM, the chain in order, our own first.
         public var certificatePath: String
         public var keyPath: String
-        /// The names (SNI) for which it is used; the first certificate also serves all others.
+        /// The names (SNI) for which it is used, as A-labels, perhaps with `*.` in front; none stands
+        /// for those that the certificate names itself. The first certificate also serves all others.
         public var serverNames: [String]
     }
 
     public enum Service: String, Sendable, CaseIterable {
         case smtp, submission, submissions, imap, imaps
 
-        /// Whether TLS begins with the first octet.
-        public var isImplicitTLS: Bool { self == .submissions || self == .imaps }
+        /// Whether its name says that TLS begins with the first octet.
+        var isImplicitTLS: Bool { self == .submissions || self == .imaps }
+    }
+
+    /// How TLS comes into a connection.
+    public enum TLSMode: String, Sendable, CaseIterable {
+        /// When the client asks for it; offered wherever there is a certificate.
+        case starttls
+        /// With the first octet.
+        case implicit
     }
 
     /// Where a service waits for connections.
@@ -34,6 +43,7 @@ public struct Configuration: Sendable, Hashable {
     public struct Listener: Sendable, Hashable {
         public var service: Service
         public var endpoint: Endpoint
+        public var tls: TLSMode
     }
 
     public enum PlaintextAuthentication: String, Sendable, CaseIterable {

@@ -81,9 +81,21 @@ struct ConfigurationDecoder {
             let certificate = section.required(
                 "certificate", example: "/etc/twinpost/certificate.pem")
             let key = section.required("key", example: "/etc/twinpost/key.pem")
-            let names = section.strings("server-names")
-            for name in names where AddressForm.domain(name) == nil {
-                section.report("server-names", "\"\(name)\" is not a host name.")
+            var names: [String] = []
+            for name in section.strings("server-names") {
+                let stars = name.hasPrefix("*.") ? "*." : ""
+                guard let form = AddressForm.domain(name.dropFirst(stars.count)) else {
+                    section.report("server-names", "\"\(name)\" is not a host name.")
+                    continue
+                }
+                let plain = stars + String(decoding: form, as: UTF8.self)
+                if let other = out.certificates.firstIndex(where: { $0.serverNames.contains(plain) }
+                ) {
+                    section.report(
+                        "server-names",
+                        "\"\(name)\" is to get tls.certificate[\(other)] already. Remove one.")
+                }
+                names.append(plain)
             }
             out.certificates.append(
                 .init(certificatePath: certificate, keyPath: key, serverNames: names))
@@ -93,6 +105,19 @@ struct ConfigurationDecoder {
     private static func readListener(_ section: inout SectionReader, _ out: inout Configuration) {
         let before = section.context.problems.count
         let service: Configuration.Service = section.choice("service", default: .smtp)
+        let tls: Configuration.TLSMode = section.choice(
+            "tls", default: service.isImplicitTLS ? .implicit : .starttls)
+        if service.isImplicitTLS, tls == .starttls {
+            section.report(
+                "tls",
+                "\(service.rawValue) begins with TLS. Remove this, or write service = "
+                    + "\"\(service.rawValue.dropLast())\".")
+        }
+        if tls == .implicit, out.certificates.isEmpty {
+            section.report(
+                section.names("tls") ? "tls" : "service",
+                "TLS needs a certificate: add a [[tls.certificate]] section.")
+        }
         let address = section.string("address")
         let socket = section.string("systemd-socket")
         guard section.context.problems.count == before else { return }
@@ -105,9 +130,10 @@ struct ConfigurationDecoder {
                         + "\"0.0.0.0:25\" or \"[::]:25\".")
                 return
             }
-            out.listeners.append(.init(service: service, endpoint: endpoint))
+            out.listeners.append(.init(service: service, endpoint: endpoint, tls: tls))
         case (nil, let name?) where !name.isEmpty:
-            out.listeners.append(.init(service: service, endpoint: .systemd(name: name)))
+            out.listeners.append(
+                .init(service: service, endpoint: .systemd(name: name), tls: tls))
         default:
             section.report(
                 "address", "Write either address = \"[::]:25\" or systemd-socket = \"smtp\".")

@@ -42,6 +42,9 @@ struct SectionReader {
         context.report(place(key), at: table[key]?.node.position ?? position, message)
     }
 
+    /// Whether the file has the key.
+    func names(_ key: String) -> Bool { table[key] != nil }
+
     private mutating func value(_ key: String) -> TOMLNode? {
         context.keys.insert(pattern.isEmpty ? key : "\(pattern).\(key)")
         return node(key)

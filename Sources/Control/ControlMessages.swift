@@ -9,11 +9,15 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public struct Listener: Codable, Hashable, Sendable {
         /// As the configuration names it: `smtp`, `imaps` and so on.
         public var service: String
+        /// `192.0.2.1:25`, `[::]:25`.
         public var address: String
+        /// Whether TLS begins with the first octet.
+        public var implicitTLS: Bool
 
-        public init(service: String, address: String) {
+        public init(service: String, address: String, implicitTLS: Bool = false) {
             self.service = service
             self.address = address
+            self.implicitTLS = implicitTLS
         }
     }
 

@@ -116,10 +116,8 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .handshakeCompleted? = event as? TLSUserEvent {
-            if let entry = tlsEntry {
-                session.channelBindings = [
-                    ChannelBinding(kind: .tlsServerEndPoint, data: entry.serverEndPoint)
-                ]
+            if let endPoint = tlsEntry?.serverEndPoint {
+                session.channelBindings = [ChannelBinding(kind: .tlsServerEndPoint, data: endPoint)]
             }
             tlsEntry = nil
             session.isTLS = true
@@ -218,7 +216,8 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
         case .ready, .idling, .answering, .opening:
             _ = session.bye(.unavailable, "The server is stopping")
             closeAfterOutput()
-        default: break
+        case .blocked, .securing: channelContext?.close(mode: .all, promise: nil)
+        case .busy, .closing: break
         }
     }
 
@@ -427,17 +426,14 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
     /// What the handshake under way presents.
     private var tlsEntry: TLSContexts.Entry?
 
-    func addTLS(
-        _ entry: TLSContexts.Entry, to pipeline: ChannelPipeline.SynchronousOperations
-    ) throws {
-        tlsEntry = entry
-        try pipeline.addHandler(NIOSSLServerHandler(context: entry.context), position: .first)
+    func addTLS(_ certificates: TLSCertificates, to channel: any Channel) throws {
+        try certificates.secure(channel) { [weak self] in self?.tlsEntry = $0 }
     }
 
     /// After the OK of STARTTLS: whatever the client sent behind it is thrown away, and so is all
     /// that it said about itself (RFC 9051 §6.2.1).
     private func startTLS() {
-        guard let channelContext, let entry = shared.context.tls.current else {
+        guard let channelContext, let certificates = shared.context.tls.current else {
             return closeAfterOutput()
         }
         flushOutput()
@@ -445,7 +441,7 @@ final class IMAPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
         framer = IMAPFramer(limits: shared.configuration.grammarBeforeLogin)
         activity = .securing
         do {
-            try addTLS(entry, to: channelContext.pipeline.syncOperations)
+            try addTLS(certificates, to: channelContext.channel)
         } catch {
             log(.error, "imap tls failed", ["error": "\(error)"])
             closeAfterOutput()

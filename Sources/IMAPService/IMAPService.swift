@@ -128,8 +128,10 @@ public final class IMAPService: Sendable {
                 shared: shared, loop: loop, channel: channel, implicitTLS: implicitTLS)
             if implicitTLS {
                 // Without a certificate the connection is closed, rather than left in the clear.
-                guard let entry = context.tls.current else { throw IMAPServiceError.noCertificate }
-                try handler.addTLS(entry, to: channel.pipeline.syncOperations)
+                guard let certificates = context.tls.current else {
+                    throw IMAPServiceError.noCertificate
+                }
+                try handler.addTLS(certificates, to: channel)
             }
             try channel.pipeline.syncOperations.addHandler(handler)
         }

@@ -17,6 +17,16 @@ public enum ListenAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension ListenAddress {
+    /// An address as people and configuration files write it: `192.0.2.1:25`, `[::]:25`.
+    public static func text(_ address: SocketAddress) -> String {
+        guard let host = address.ipAddress, let port = address.port else {
+            return address.pathname ?? "\(address)"
+        }
+        return Self.address(host: host, port: port).description
+    }
+}
+
 /// Opens listening sockets and hands each accepted connection to its service.
 public struct Listener: Sendable {
     public let group: any EventLoopGroup

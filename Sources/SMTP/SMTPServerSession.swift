@@ -119,9 +119,17 @@ public struct SMTPServerSession: Sendable {
                 // The adapter learns first that what it holds of a message is void.
                 action = hasBegun ? .messageDiscarded : .close
                 if hasBegun { resetTransaction() }
+            case .awaitingTLS where isDraining:
+                // During a handshake nothing can be said any more.
+                state = .closing
+                action = nil
             case .awaitingSender, .awaitingRecipient, .awaitingBegin, .awaitingSpool,
                 .awaitingMessage, .awaitingTLS:
                 action = .waiting
+            }
+            if isDraining, case .needInput? = action {
+                end(with: .shuttingDown, &replies)
+                continue
             }
             if let action { return SMTPProgress(consumed: position, action: action) }
         }
@@ -150,8 +158,9 @@ public struct SMTPServerSession: Sendable {
         state = .closing
     }
 
-    /// The server stops: a message that is under way may end, then 421. Call `receive` after it, if
-    /// need be with no input.
+    /// The server stops: 421 as soon as the session would wait for its client, in the middle of a
+    /// message too (RFC 5321 §3.8). A message that came whole is still stored and answered. Call
+    /// `receive` after it, if need be with no input.
     public mutating func beginShutdown() { isDraining = true }
 
     /// The handshake is done: everything that was said before it is forgotten (RFC 3207 §4.2).

@@ -32,6 +32,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
     private let implicitTLS: Bool
     private let configuration: SMTPServerConfiguration
     private var isCounted = false
+    private let began = SystemClock().now().monotonic
 
     var session: SMTPServerSession?
     private(set) var input: ByteBuffer?
@@ -87,7 +88,12 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
         token = loop.register(self)
-        if context.channel.isActive && !implicitTLS { begin(tls: nil) }
+        if implicitTLS {
+            // Counted before the handshake: one that never ends must not go unseen.
+            guard admit() else { return closeAfterOutput() }
+        } else if context.channel.isActive {
+            begin(tls: nil)
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
@@ -147,18 +153,24 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
 
     /// Greets the client, or turns it away.
     private func begin(tls: SMTPTLS?) {
-        guard context.connections.open(addressKey) else {
-            context.logger.notice(
-                "smtp connection refused",
-                metadata: ["client": "\(text(client.address))", "reason": "too many connections"])
+        guard isCounted || admit() else {
             output.append(contentsOf: SMTPReply.tooManyConnections.wire)
             return closeAfterOutput()
         }
-        isCounted = true
         session = SMTPServerSession(configuration: configuration, client: client, tls: tls)
         session!.open(now: now(), into: &output)
         if loop.isShuttingDown { session!.beginShutdown() }
         process()
+    }
+
+    private func admit() -> Bool {
+        isCounted = context.connections.open(addressKey)
+        if !isCounted {
+            context.logger.notice(
+                "smtp connection refused",
+                metadata: ["client": "\(text(client.address))", "reason": "too many connections"])
+        }
+        return isCounted
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -271,14 +283,8 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
 
     // MARK: TLS
 
-    func addTLS(_ entry: TLSContexts.Entry, to pipeline: ChannelPipeline.SynchronousOperations)
-        throws
-    {
-        try pipeline.addHandler(NIOSSLServerHandler(context: entry.context), position: .first)
-    }
-
     private func startTLS() {
-        guard let entry = context.tls.current, let channelContext else {
+        guard let certificates = context.tls.current, let channelContext else {
             return closeAfterOutput()
         }
         // The reply goes out in the clear; whatever came behind the command is dropped unread
@@ -286,7 +292,7 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
         flushOutput()
         input = nil
         do {
-            try addTLS(entry, to: channelContext.pipeline.syncOperations)
+            try certificates.secure(channelContext.channel) { _ in }
         } catch {
             context.logger.error("smtp tls setup failed", metadata: ["error": "\(error)"])
             closeAfterOutput()
@@ -299,15 +305,22 @@ final class SMTPHandler: ChannelInboundHandler, RemovableChannelHandler, LoopSes
     func accountChanged() {}
 
     func checkDeadline() {
-        guard session != nil, !isClosing, let deadline = session!.deadline,
-            deadline < now().monotonic
-        else { return }
+        guard !isClosing else { return }
+        let time = now().monotonic
+        guard session != nil else {
+            let allowed = configuration.limits.timeouts.serverCommand
+            if began.advanced(by: allowed) < time { closeAfterOutput() }
+            return
+        }
+        guard let deadline = session!.deadline, deadline < time else { return }
         session!.timedOut(into: &output)
         process()
     }
 
     func shutDown() {
-        guard session != nil, !isClosing else { return }
+        guard !isClosing else { return }
+        // Without a session there is a handshake under way, and nobody to talk to.
+        guard session != nil else { return closeAfterOutput() }
         session!.beginShutdown()
         process()
     }

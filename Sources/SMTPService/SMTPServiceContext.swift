@@ -90,13 +90,23 @@ public final class SMTPService: Sendable {
                     maximum: Self.readOctetsMax))
             let handler = SMTPHandler(
                 context: context, loop: loop, channel: channel, implicitTLS: implicitTLS)
-            if implicitTLS, let entry = context.tls.current {
-                try handler.addTLS(entry, to: channel.pipeline.syncOperations)
+            if implicitTLS {
+                // Without a certificate the connection is closed, rather than left in the clear.
+                guard let certificates = context.tls.current else {
+                    throw SMTPServiceError.noCertificate
+                }
+                try certificates.secure(channel) { _ in }
             }
             try channel.pipeline.syncOperations.addHandler(handler)
         }
     }
 
-    /// Tells every session to end: idle ones at once with 421, others after the message they are at.
+    /// Tells every session to end: with 421 as soon as it would wait for its client.
     public func shutDown() { loops.shutDown() }
+}
+
+/// Why a connection could not be set up.
+public enum SMTPServiceError: Error, Hashable, Sendable {
+    /// The connection was accepted for TLS, but there is no certificate.
+    case noCertificate
 }

@@ -73,6 +73,7 @@ struct ConfigCheck: TwinpostCommand {
         for (index, certificate) in configuration.certificates.enumerated() {
             let files = TLSContexts.Files(
                 certificate: certificate.certificatePath, privateKey: certificate.keyPath,
+                serverNames: certificate.serverNames,
                 requiresTLS13: configuration.tlsMinVersion == .tls13)
             do throws(TLSFileError) {
                 _ = try TLSContexts.load(files)
@@ -81,14 +82,6 @@ struct ConfigCheck: TwinpostCommand {
                 problems.append(
                     Problem(path: "tls.certificate[\(index)].\(key)", message: "\(error)."))
             }
-        }
-        let encrypted = configuration.listeners.filter { $0.service.isImplicitTLS }
-        if let first = encrypted.first, configuration.certificates.isEmpty {
-            problems.append(
-                Problem(
-                    path: "listener",
-                    message: "\(first.service.rawValue) needs a certificate: add a "
-                        + "[[tls.certificate]] section."))
         }
     }
 

@@ -25,7 +25,9 @@ extension NodeStatus {
             "\(hostname), node \(node): \(state), version \(version), pid \(pid), "
                 + "up \(Int(uptimeSeconds)) s"
         ]
-        lines += listeners.map { "listens for \($0.service) on \($0.address)" }
+        lines += listeners.map {
+            "listens for \($0.service) on \($0.address)\($0.implicitTLS ? ", with TLS" : "")"
+        }
         lines.append("\(accounts) accounts")
         lines += connections.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key) connections" }
         let counts = counters.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }

@@ -39,7 +39,8 @@ extension Daemon {
             listeners: listeners.map { entry, channel in
                 .init(
                     service: entry.service.rawValue,
-                    address: channel.localAddress.map { "\($0)" } ?? "")
+                    address: channel.localAddress.map(ListenAddress.text) ?? "",
+                    implicitTLS: entry.tls == .implicit)
             },
             accounts: runtime.accountIDs().count,
             connections: ["smtp": smtp.connections.total, "imap": imap.connections.total],
@@ -58,12 +59,10 @@ extension Daemon {
         let new = try Configuration.load(path: configPath)
         let old = state.withLock { $0.configuration }
         let directory = try Self.makeDirectory(new, runtime, logger)
-        if let files = Self.tlsFiles(new) {
-            do throws(TLSFileError) {
-                try tls.reload(files)
-            } catch {
-                throw StartProblem("\(error)", exitCode: StartProblem.misconfigured)
-            }
+        do throws(TLSFileError) {
+            try tls.reload(Self.tlsFiles(new))
+        } catch {
+            throw StartProblem("\(error)", exitCode: StartProblem.misconfigured)
         }
         smtp.replace(
             .init(

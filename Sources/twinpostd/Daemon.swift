@@ -107,10 +107,11 @@ final class Daemon: Sendable {
         }
     }
 
-    static func tlsFiles(_ configuration: Configuration) -> TLSContexts.Files? {
-        configuration.certificates.first.map {
+    static func tlsFiles(_ configuration: Configuration) -> [TLSContexts.Files] {
+        configuration.certificates.map {
             TLSContexts.Files(
                 certificate: $0.certificatePath, privateKey: $0.keyPath,
+                serverNames: $0.serverNames,
                 requiresTLS13: configuration.tlsMinVersion == .tls13)
         }
     }
@@ -244,7 +245,7 @@ final class Daemon: Sendable {
         let inherited = InheritedSockets { name in getenv(name).map { String(cString: $0) } }
         let listener = Listener(group: group)
         for entry in configuration.listeners {
-            guard let initialize = initializer(for: entry.service) else {
+            guard let initialize = initializer(for: entry) else {
                 logger.warning(
                     "a listener is not served yet",
                     metadata: ["service": "\(entry.service.rawValue)"])
@@ -284,16 +285,15 @@ final class Daemon: Sendable {
         }
     }
 
-    private func initializer(for service: Configuration.Service)
+    private func initializer(for listener: Configuration.Listener)
         -> (@Sendable (any Channel) -> EventLoopFuture<Void>)?
     {
-        switch service {
+        let implicit = listener.tls == .implicit
+        switch listener.service {
         case .smtp:
-            return { [smtpService] in smtpService.initialize($0, implicitTLS: false) }
-        case .imap:
-            return { [imapService] in imapService.initialize($0, implicitTLS: false) }
-        case .imaps:
-            return { [imapService] in imapService.initialize($0, implicitTLS: true) }
+            return { [smtpService] in smtpService.initialize($0, implicitTLS: implicit) }
+        case .imap, .imaps:
+            return { [imapService] in imapService.initialize($0, implicitTLS: implicit) }
         case .submission, .submissions: return nil
         }
     }

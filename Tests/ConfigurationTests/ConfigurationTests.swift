@@ -74,6 +74,7 @@ private func problems(_ text: String) -> [String] {
                 address = "[::1]:993"
                 [[listener]]
                 service = "smtp"
+                tls = "implicit"
                 systemd-socket = "smtp"
                 [routing]
                 postmaster = "bob@example.org"
@@ -90,11 +91,12 @@ private func problems(_ text: String) -> [String] {
                 idle-timeout = "1h"
                 """.utf8), file: "t")
         #expect(read.certificatePaths == ["/c.pem", "/k.pem"])
+        #expect(read.certificates.first?.serverNames == ["mail.example.org", "xn--bcher-kva.test"])
         #expect(read.tlsMinVersion == .tls13)
         #expect(
             read.listeners.map(\.endpoint)
                 == [.address("::1", port: 993), .systemd(name: "smtp")])
-        #expect(read.listeners.first?.service.isImplicitTLS == true)
+        #expect(read.listeners.map(\.tls) == [.implicit, .implicit])
         #expect(
             read.routing
                 == RoutingConfiguration(
@@ -131,7 +133,25 @@ private func problems(_ text: String) -> [String] {
             ("routing.detail-separator = \"++\"", "one ASCII character"),
             ("[[listener]]\naddress = \"localhost:25\"", "numeric address"),
             ("[[listener]]\naddress = \"1.2.3.4:99999\"", "numeric address"),
-            ("[[listener]]", "Write either"), ("[[domain]]", "domain[0].name: This is missing"),
+            ("[[listener]]", "Write either"),
+            (
+                "[[listener]]\naddress = \"[::1]:1\"\ntls = \"on\"",
+                "choose one of starttls, implicit"
+            ),
+            (
+                "[[listener]]\nservice = \"imaps\"\naddress = \"[::1]:1\"\ntls = \"starttls\"",
+                "service = \"imap\""
+            ),
+            ("[[listener]]\nservice = \"imaps\"\naddress = \"[::1]:1\"", "[[tls.certificate]]"),
+            (
+                "tls.certificate = [{certificate='/a', key='/b', server-names=['*.A.b', '*.c.*']}]",
+                "\"*.c.*\" is not a host name"
+            ),
+            (
+                "tls.certificate = [{certificate='/a', key='/b', server-names='*.ü.b'},"
+                    + "{certificate='/a', key='/b', server-names='*.xn--tda.b'}]",
+                "is to get tls.certificate[0] already"
+            ), ("[[domain]]", "domain[0].name: This is missing"),
             ("[[tls.certificate]]\nkey = \"k\"", "tls.certificate[0].certificate: This is missing"),
             ("[[domain]]\nname = \"a.b\"\naliases.x = [1]", "aliases.\"x\""),
             ("data-directory = \"/a\\u0000\"", "NUL"),

@@ -42,6 +42,12 @@ struct Peer {
         }
     }
 
+    /// The server stops, and nothing more has come.
+    mutating func shutDown() {
+        session.beginShutdown()
+        show([])
+    }
+
     private mutating func show(_ bytes: [UInt8]) {
         var position = 0
         while !isClosed {

@@ -71,13 +71,27 @@ import Testing
         #expect(receive(&session, "").action == .close)
     }
 
-    @Test func shutdownLetsTheMessageEnd() {
+    @Test func shutdownLetsAMessageThatIsThereEnd() {
         var peer = Peer()
         peer.send("HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@y>\r\nDATA\r\nx\r\n")
         peer.session.beginShutdown()
         peer.send(".\r\nMAIL FROM:<>\r\n")
         #expect(peer.codes == [220, 250, 250, 250, 354, 250, 421])
         #expect(peer.isClosed && peer.messages.count == 1)
+    }
+
+    @Test(arguments: [
+        "", "NOO", "EHLO c\r\n", "NOOP\n",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@y>\r\nDATA\r\nx\r\n.",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@y>\r\nBDAT 10\r\nabc",
+        "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@y>\r\nBDAT 3\r\nabc", "EHLO c\r\nBDAT 9\r\nx",
+    ])
+    func shutdownDoesNotWaitForTheClient(said: String) {
+        var peer = Peer()
+        peer.send(said)
+        peer.shutDown()
+        #expect(peer.codes.last == 421)
+        #expect(peer.isClosed && peer.messages.isEmpty)
     }
 
     @Test func mailWithoutTLSIsRefusedWhereItIsRequired() {

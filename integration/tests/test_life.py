@@ -3,7 +3,9 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -102,6 +104,73 @@ def test_a_graceful_stop_says_bye_and_loses_nothing(fresh):
     fresh.verify()
     fresh.restart()
     assert snapshot(fresh) == before
+
+
+# What a client may have said when the node stops, and be silent after.
+UNFINISHED = ["", "MAIL FR", "EHLO c\r\n", "DATA", "DATA.", "BDAT", "BDAT whole", "STARTTLS"]
+
+
+@pytest.mark.parametrize("said", UNFINISHED)
+def test_a_stop_waits_for_no_client(fresh, said):
+    token = unique()
+    with SMTP(fresh.node) as session:
+        match said:
+            case "DATA" | "DATA.":
+                session.envelope("c@example.net", fresh.alice.address)
+                session.send(message(token=token, octets=200_000) + b"." * (said == "DATA."))
+            case "BDAT" | "BDAT whole":
+                for command in ("MAIL FROM:<c@example.net>", f"RCPT TO:<{fresh.alice.address}>"):
+                    assert session.say(command).code == 250
+                session.send(b"BDAT 1000\r\n" + b"x" * (999 + (said == "BDAT whole")))
+                if said == "BDAT whole":
+                    assert session.reply().code == 250
+            case "STARTTLS":
+                assert session.say("STARTTLS").code == 220
+            case _:
+                session.send(said)
+        before = time.monotonic()
+        os.kill(fresh.node.pid, signal.SIGTERM)
+        if said != "STARTTLS":
+            reply = session.reply()
+            while reply.code == 250:
+                reply = session.reply()
+            assert (reply.code, reply.enhanced) == (421, "4.3.2")
+        assert session.is_closed()
+        assert wait.process_end(fresh.node.pid, 10)
+        assert time.monotonic() - before < 2
+    fresh.restart()
+    assert snapshot(fresh)[1] == []
+
+
+def test_a_stop_waits_for_no_one_of_many(fresh):
+    """Silent clients with and without TLS, one that does not finish its handshake, one in IDLE, one
+    in the middle of an APPEND, and one that does not take what it asked for."""
+    deliver(fresh, 1, octets=5_000_000)
+    node, held = fresh.node, []
+    held.append(IMAP(node, fresh.alice, port=node.imaps, ca=fresh.ca))
+    held.append(IMAP(node, fresh.alice))
+    held[-1].ok("SELECT INBOX")
+    held[-1].idle()
+    held.append(IMAP(node, fresh.alice))
+    held[-1].send('a APPEND INBOX {1000000}\r\n')
+    assert held[-1].response().startswith(b"+")
+    held[-1].send(b"x" * 70_000)
+    held.append(IMAP(node, fresh.alice))
+    held[-1].ok("SELECT INBOX")
+    held[-1].send(b"a UID FETCH 1:* BODY.PEEK[]\r\n" * 20)
+    held.append(SMTP(node))
+    assert held[-1].say("STARTTLS").code == 220
+    held[-1].start_tls(fresh.ca)
+    held += [socket.create_connection((node.address, port)) for port in (node.smtp, node.imaps)]
+    held[-1].send(b"\x16\x03\x01\x02")
+    time.sleep(0.3)
+    before = time.monotonic()
+    os.kill(node.pid, signal.SIGTERM)
+    assert wait.process_end(node.pid, 10)
+    assert time.monotonic() - before < 2
+    for one in held:
+        one.close()
+    fresh.verify()
 
 
 def test_a_stop_during_data_never_keeps_half_a_message(fresh):

@@ -42,13 +42,6 @@ def test_the_received_field_has_the_tls_clause(system, inbox):
     assert b"TLS" in inbox(token).split(b"with ESMTPS")[1].split(b";")[0]
 
 
-def test_smtp_implicit_tls(system):
-    if system.node.submissions is None:
-        pytest.skip("no implicit TLS port for SMTP yet")
-    with SMTP(system.node, port=system.node.submissions, ca=system.ca) as session:
-        assert session.say("NOOP").code == 250
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_imap_starttls(system, version):
     with IMAP(system.node) as session:

@@ -20,12 +20,12 @@ class Closed(ConnectionError):
 class Wire:
     """A TCP connection with a read buffer."""
 
-    def __init__(self, address, port, ca=None, timeout=TIMEOUT):
+    def __init__(self, address, port, ca=None, timeout=TIMEOUT, **tls):
         self.socket = socket.create_connection((address, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         if ca:
-            self.start_tls(ca)
+            self.start_tls(ca, **tls)
 
     def __enter__(self):
         return self
@@ -112,8 +112,9 @@ class Reply:
 class SMTP(Wire):
     """`say` sends one command and returns the `Reply`; the greeting is read on connecting."""
 
-    def __init__(self, node, port=None, ca=None, hello="client.example.net", timeout=TIMEOUT):
-        super().__init__(node.address, port or node.smtp, ca, timeout)
+    def __init__(self, node, port=None, ca=None, hello="client.example.net", timeout=TIMEOUT,
+                 **tls):
+        super().__init__(node.address, port or node.smtp, ca, timeout, **tls)
         self.greeting = self.reply()
         assert self.greeting.code == 220, self.greeting
         if hello:
@@ -185,8 +186,8 @@ class Answer:
 class IMAP(Wire):
     """`do` sends a command and returns its `Answer`; `ok` insists that it is OK."""
 
-    def __init__(self, node, account=None, port=None, ca=None, timeout=TIMEOUT):
-        super().__init__(node.address, port or node.imap, ca, timeout)
+    def __init__(self, node, account=None, port=None, ca=None, timeout=TIMEOUT, **tls):
+        super().__init__(node.address, port or node.imap, ca, timeout, **tls)
         self.tags = 0
         self.greeting = self.response()
         assert self.greeting.startswith(b"* OK"), self.greeting
