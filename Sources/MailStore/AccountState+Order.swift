@@ -54,6 +54,12 @@ public struct Orderer: Sendable {
         case .renameMailbox(let id, let name):
             let all = UIDSet(state.mailbox(id)?.messages.allUIDs ?? [])
             return try rename(state, id, name, naming: all, at: wall, &randomness)
+        case .renameLevel(let level, let name):
+            let level = MailboxName.canonical(level)
+            guard state.mailbox(named: level) == nil else { throw .mailboxExists }
+            let items = try renamed(state, below: level, to: MailboxName.canonical(name))
+            guard !items.isEmpty else { throw .noSuchMailbox }
+            return ([.renameMailboxes(.init(account: state.id, items: items))], .done)
         case .subscribe(let name, let subscribed):
             if subscribed {
                 try check(name)
@@ -331,20 +337,29 @@ public struct Orderer: Sendable {
             let (moves, _) = try copy(after, id, uids, create.mailbox, true, wall, &randomness)
             return ([.createMailbox(create)] + moves, .created(create.mailbox))
         }
+        let item = Op.RenameMailboxes.Item(mailbox: id, name: newName, uidValidity: nil)
+        let items = [item] + (try renamed(state, below: mailbox.name, to: newName))
+        return ([.renameMailboxes(.init(account: state.id, items: items))], .done)
+    }
+
+    /// All mailboxes below `name` with their names when it has become `newName`.
+    private func renamed(
+        _ state: AccountState, below name: String, to newName: String
+    ) throws(Refusal) -> [Op.RenameMailboxes.Item] {
         try check(newName)
         guard state.mailbox(named: newName) == nil else { throw .mailboxExists }
-        let prefix = mailbox.name + "/"
+        let prefix = name + "/"
         guard !newName.hasPrefix(prefix) else {
             throw .invalidName("a mailbox cannot be moved below itself")
         }
-        var items = [Op.RenameMailboxes.Item(mailbox: id, name: newName, uidValidity: nil)]
+        var items: [Op.RenameMailboxes.Item] = []
         for child in state.mailboxes where child.name.hasPrefix(prefix) {
             let name = newName + "/" + child.name.dropFirst(prefix.count)
             try check(name)
             guard state.mailbox(named: name) == nil else { throw .mailboxExists }
             items.append(.init(mailbox: child.id, name: name, uidValidity: nil))
         }
-        return ([.renameMailboxes(.init(account: state.id, items: items))], .done)
+        return items
     }
 }
 

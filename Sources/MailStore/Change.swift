@@ -15,6 +15,8 @@ public enum Change: Hashable, Sendable {
     case deleteMailbox(MailboxID)
     /// With all mailboxes below it; INBOX's messages move and it stays (RFC 9051 §6.3.6).
     case renameMailbox(MailboxID, to: String)
+    /// The mailboxes below a name that is no mailbox itself: its children make it a level.
+    case renameLevel(String, to: String)
     case subscribe(name: String, Bool)
     case setCredential(verifier: [UInt8])
     case setAddresses([String])

@@ -74,6 +74,7 @@ extension World {
         case .createMailbox(let name, _): "create \(name)"
         case .deleteMailbox(let mailbox): "delete \(mailbox.brief)"
         case .renameMailbox(let mailbox, let name): "rename \(mailbox.brief) to \(name)"
+        case .renameLevel(let level, let name): "rename \(level) to \(name)"
         case .subscribe(let name, let subscribed): "subscribe \(name) \(subscribed)"
         case .setCredential, .setAddresses, .setQuota: "other"
         }

@@ -92,6 +92,24 @@ import Testing
             ])
     }
 
+    @Test func aNameWithoutAMailboxIsRenamedWithThoseBelowIt() async throws {
+        let server = Server()
+        let client = try await server.login()
+        for name in ["Lists/swift", "Lists/swift/nio", "Lists/imap", "Other"] {
+            _ = try await client.ok("CREATE \(name)")
+        }
+        let before = try await client.ok("STATUS Lists/imap (MAILBOXID)")
+        #expect(try await client.status("RENAME Lists Lists/x").hasPrefix("NO [CANNOT]"))
+        #expect(try await client.status("RENAME Lists Other").hasPrefix("NO [ALREADYEXISTS]"))
+        #expect(try await client.ok("LIST \"\" Lists/*").count == 3)
+        _ = try await client.ok("RENAME Lists Old/Groups")
+        #expect(try await client.ok("LIST \"\" Lists*") == [])
+        #expect(try await client.ok("LIST \"\" Old/Groups/*").count == 3)
+        let after = try await client.ok("STATUS Old/Groups/imap (MAILBOXID)")
+        #expect(after == before.map { $0.replacing("Lists", with: "Old/Groups") })
+        #expect(try await client.status("RENAME Lists Any").hasPrefix("NO [NONEXISTENT]"))
+    }
+
     @Test func statusCountsWithoutSelecting() async throws {
         let server = Server()
         server.fill(3)

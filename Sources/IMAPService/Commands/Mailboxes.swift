@@ -44,7 +44,12 @@ extension Session {
 
     mutating func rename(_ from: String, _ to: String, _ state: AccountState) -> Effect {
         guard let mailbox = state.mailbox(named: from) else {
-            return no(.nonExistent, "There is no such mailbox")
+            // A name that is there for the mailboxes below it takes them along.
+            guard state.mailboxes.contains(where: { $0.name.hasPrefix(from + "/") }) else {
+                return no(.nonExistent, "There is no such mailbox")
+            }
+            waiting = .change(.plain("Mailboxes are renamed"))
+            return .submit(.change(state.id, .renameLevel(from, to: to)))
         }
         waiting = .change(.plain("Mailbox is renamed"))
         return .submit(.change(state.id, .renameMailbox(mailbox.id, to: to)))
