@@ -24,6 +24,7 @@ extension AccountState {
 
     public init(from r: inout ByteReader) throws(DecodingFailure) {
         id = try r.id()
+        inboxID = .derived(from: id, name: "INBOX")
         home = try r.slot()
         addresses = try r.strings()
         verifier = try r.blob()

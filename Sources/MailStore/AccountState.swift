@@ -5,6 +5,7 @@ import Platform
 /// A value: a copy is a snapshot that readers use while the writer goes on.
 public struct AccountState: Sendable {
     public let id: AccountID
+    public let inboxID: MailboxID
     public internal(set) var home: Slot
     /// The first is the one the account logs in with.
     public internal(set) var addresses: [String]
@@ -44,6 +45,7 @@ public struct AccountState: Sendable {
 
     init(_ op: Op.CreateAccount) {
         id = op.account
+        inboxID = .derived(from: op.account, name: "INBOX")
         home = op.home
         addresses = op.addresses
         quotaOctets = op.quotaOctets
@@ -56,8 +58,6 @@ public struct AccountState: Sendable {
     public static func created(by op: Op.CreateAccount) -> AccountState { AccountState(op) }
 
     // MARK: Reading
-
-    public var inboxID: MailboxID { .derived(from: id, name: "INBOX") }
 
     /// Octets of all messages; a body that several messages share counts for each.
     public var usedOctets: UInt64 { mailboxes.reduce(0) { $0 + $1.sizeOctets } }

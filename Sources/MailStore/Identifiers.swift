@@ -20,6 +20,11 @@ public protocol Identifier: RawRepresentable<UInt128>, Hashable, Comparable, Sen
 extension Identifier {
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 
+    /// Half of it tells them apart: identifiers are random, or a hash of such.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(UInt64(truncatingIfNeeded: rawValue))
+    }
+
     /// 32 hexadecimal digits, in lower case.
     public var description: String {
         Hex.encode(withUnsafeBytes(of: rawValue.bigEndian) { Array($0) })

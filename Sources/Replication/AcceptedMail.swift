@@ -10,31 +10,47 @@ struct AcceptedMail: Sendable {
         var origin: Slot
         var sequence: UInt64
         var clock: HybridTime
-        var key: SHA256Digest?
+        var key: SenderKey?
         var besides: [InstanceID]
     }
 
     private(set) var entries: [InstanceID: Entry] = [:]
     /// What one sender sent more than once, or may send again.
-    private(set) var byKey: [SHA256Digest: [InstanceID]] = [:]
+    private(set) var byKey: [SenderKey: Group] = [:]
     /// The sender showed that it saw the `250`.
     private(set) var acknowledged: Set<InstanceID> = []
 
     subscript(instance: InstanceID) -> Entry? { entries[instance] }
 
-    static func key(_ accept: Op.Accept, _ delivery: Op.Delivery) -> SHA256Digest? {
-        guard !delivery.forwardPath.isEmpty else { return nil }
-        return key(accept.reversePath, delivery.forwardPath, accept.receivedDigest)
+    /// Equal mails of one sender: seldom more than one.
+    struct Group: Sendable {
+        var first: InstanceID
+        var others: [InstanceID] = []
+
+        var all: [InstanceID] { CollectionOfOne(first) + others }
+
+        func first(where condition: (InstanceID) -> Bool) -> InstanceID? {
+            condition(first) ? first : others.first(where: condition)
+        }
     }
 
-    static func key(_ reversePath: [UInt8], _ forwardPath: [UInt8], _ received: SHA256Digest)
-        -> SHA256Digest
-    {
-        var w = ByteWriter(reserving: 96)
-        w.blob(reversePath)
-        w.blob(forwardPath)
-        w.digest(received)
-        return SHA256Digest(hashing: w.bytes)
+    /// What a sender's retry has in common with the first.
+    struct SenderKey: Hashable, Sendable {
+        var received: SHA256Digest
+        var reversePath: [UInt8]
+        var forwardPath: [UInt8]
+
+        init(_ received: SHA256Digest, from reversePath: [UInt8], to forwardPath: [UInt8]) {
+            self.received = received
+            self.reversePath = reversePath
+            self.forwardPath = forwardPath
+        }
+
+        init?(_ accept: Op.Accept, _ delivery: Op.Delivery) {
+            guard !delivery.forwardPath.isEmpty else { return nil }
+            self.init(
+                accept.receivedDigest, from: accept.reversePath, to: delivery.forwardPath)
+        }
     }
 
     /// Enters a message; false if it is known.
@@ -42,7 +58,9 @@ struct AcceptedMail: Sendable {
         let instance = entry.message.facts.instance
         if entries[instance] != nil { return false }
         entries[instance] = entry
-        if let key = entry.key { byKey[key, default: []].append(instance) }
+        if let key = entry.key {
+            if byKey[key]?.others.append(instance) == nil { byKey[key] = Group(first: instance) }
+        }
         return true
     }
 
@@ -50,12 +68,12 @@ struct AcceptedMail: Sendable {
         acknowledged.insert(instance).inserted
     }
 
-    func all(_ key: SHA256Digest) -> [InstanceID] { byKey[key] ?? [] }
+    func all(_ key: SenderKey) -> [InstanceID] { byKey[key]?.all ?? [] }
 
     /// The message of which this is the retry: one whose `250` its sender never showed to have seen,
     /// neither here nor as `heard` says.
     func retried(
-        _ key: SHA256Digest, besides heard: Set<InstanceID>, _ switches: RuleSwitches
+        _ key: SenderKey, besides heard: Set<InstanceID>, _ switches: RuleSwitches
     ) -> InstanceID? {
         byKey[key]?.first {
             !acknowledged.contains($0) && !heard.contains($0)
@@ -77,7 +95,8 @@ struct AcceptedMail: Sendable {
     /// to have been seen. Which came first is not asked: the nodes' clocks may differ by days.
     func unabsorbedRetries() -> [(retried: InstanceID, other: InstanceID)] {
         var pairs: [(retried: InstanceID, other: InstanceID)] = []
-        for (_, instances) in byKey where instances.count > 1 {
+        for (_, group) in byKey where !group.others.isEmpty {
+            let instances = group.all
             for one in instances where !acknowledged.contains(one) {
                 for other in instances
                 where other != one && !entries[one]!.besides.contains(other)

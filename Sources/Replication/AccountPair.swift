@@ -17,9 +17,11 @@ struct AccountPair: Sendable {
     /// Of the guest's stream: the branch's last order, and what the last merge covered.
     var branchEnd: UInt64 = 0
     var coveredEnd: UInt64 = 0
-    /// At home, with a peer: the line after each of home's records, from the last one on that the guest
-    /// is known to have executed (R17).
+    /// At home, with a peer: the line after some of home's records, from the last one on that the guest
+    /// is known to have executed; those between are made again if they are asked for (R17).
     var history: [(sequence: UInt64, state: AccountState)] = []
+    /// How many of home's records changed the line after the last of these.
+    var sinceHistory = 0
     /// The epoch that this node opened since the link last changed (R13).
     var openedEpoch: UInt32?
     /// The guest's stream went another way: its next branch does not stem from this line.
@@ -41,18 +43,38 @@ struct AccountPair: Sendable {
         line.home == slot ? line : branch ?? line
     }
 
+    func hasNothingPending(at slot: Slot) -> Bool {
+        line.home == slot || branch == nil ? line.pending.isEmpty : branch!.pending.isEmpty
+    }
+
+    /// What is shown is from before something that may have renumbered messages.
+    var hasNewNumbers: Bool { shownNumbering != numbering }
+
+    /// At home, connected: the guest serves the line.
+    mutating func endBranch() {
+        isDiverged = false
+        (branch, fork, covered, redone) = (nil, nil, nil, [])
+    }
+
     /// Home knows of orders of the guest that no merge covers.
     var hasUnmergedBranch: Bool { branch != nil && branchEnd > coveredEnd }
+
+    /// Home's record `sequence` has changed the line. What is kept is a copy, and makes the next change
+    /// a costly one: so few are.
+    mutating func remember(_ sequence: UInt64) {
+        sinceHistory += 1
+        guard history.isEmpty || sinceHistory >= Self.historyStep else { return }
+        sinceHistory = 0
+        history.append((sequence, line))
+    }
+
+    static let historyStep = 16
 
     mutating func pruneHistory(executed: UInt64) {
         guard let keep = history.lastIndex(where: { $0.sequence <= executed }), keep > 0 else {
             return
         }
         history.removeFirst(keep)
-    }
-
-    func state(at sequence: UInt64) -> AccountState? {
-        history.last { $0.sequence <= sequence }?.state
     }
 }
 

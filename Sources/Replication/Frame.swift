@@ -33,7 +33,7 @@ public struct Frame: Sendable {
     }
 
     public enum Body: Sendable {
-        case hello(Hello)
+        indirect case hello(Hello)
         case records([LogRecord])
         case status
         /// The sender serves no branch, and holds its clients' changes (R3).

@@ -22,20 +22,20 @@ public enum Entry: Sendable {
     /// A message was taken over (R4). `kept`: by the other node, whose record did not become durable
     /// there as far as this node knows (R2). `besides`: equal ones that its node knew, and of which
     /// it knew that their sender had seen the `250`: it is not the retry of these (R7).
-    case accept(Op.Accept, kept: Bool, besides: [InstanceID])
+    indirect case accept(Op.Accept, kept: Bool, besides: [InstanceID])
     /// Orders of one change, all or none. At home on its line, with the answer to the guest's request
     /// `answers`; at the guest on its branch, where `answers` is the request that it orders itself,
     /// because home's answer did not come (R10).
-    case orders(AccountID, [Op], answers: UInt64, result: ChangeResult?)
+    indirect case orders(AccountID, [Op], answers: UInt64, result: ChangeResult?)
     /// A change of the guest's clients that home is to order (R10).
-    case request(Request)
+    indirect case request(Request)
     /// The guest opens a branch: from home's line at `base`, or with a state of its own, if what it
     /// holds is not a part of home's line as it is now (R16, R17).
-    case branch(AccountID, base: UInt64, state: AccountState?)
+    indirect case branch(AccountID, base: UInt64, state: AccountState?)
     /// Home's merge; covers the guest's orders up to its sequence number `covers` (R20).
-    case merge(Op.Merge, covers: UInt64)
+    indirect case merge(Op.Merge, covers: UInt64)
     /// Home's line as a whole.
-    case line(AccountState)
+    indirect case line(AccountState)
     /// Senders that showed that they saw the `250` for these (R7).
     case acknowledged([InstanceID])
 

@@ -20,7 +20,7 @@ extension PairNode {
             accept(op, kept: kept, besides: besides, record)
         case .orders(let account, let ops, let answers, let result):
             executeOrders(account, ops, answers, record, isApplied: isApplied)
-            if origin != slot, answers > 0, accounts[account]?.line.home == origin {
+            if origin != slot, answers > 0, homeSlot(of: account) == origin {
                 answer(answers, result)
             }
         case .request(let request):
@@ -28,9 +28,9 @@ extension PairNode {
         case .branch(let id, let base, let state): openBranch(id, base, state, record)
         case .merge(let op, let covers): executeMerge(op, covers, record)
         case .line(let state):
-            if accounts[state.id] == nil { accounts[state.id] = AccountPair(state) }
-            accounts[state.id]!.line = state
-            accounts[state.id]!.numbering += 1
+            if !accounts.contains(state.id) { accounts[state.id] = AccountPair(state) }
+            accounts[known: state.id].line = state
+            accounts[known: state.id].numbering += 1
             changed(state.id, record)
         case .acknowledged(let instances):
             for instance in instances { _ = accepted.acknowledge(instance) }
@@ -51,11 +51,11 @@ extension PairNode {
             let entry = AcceptedMail.Entry(
                 message: message, account: delivery.account, origin: record.origin!,
                 sequence: record.sequence, clock: record.clock,
-                key: AcceptedMail.key(op, delivery), besides: besides)
-            guard accepted.enter(entry), accounts[delivery.account] != nil else { continue }
+                key: AcceptedMail.SenderKey(op, delivery), besides: besides)
+            guard accepted.enter(entry), accounts.contains(delivery.account) else { continue }
             if kept, isPlaced(delivery.instance, delivery.account) { continue }
-            accounts[delivery.account]!.line.await(message)
-            accounts[delivery.account]!.branch?.await(message)
+            accounts[known: delivery.account].line.await(message)
+            accounts[known: delivery.account].branch?.await(message)
             if record.origin != slot { placeForPeer(delivery.instance, delivery.account) }
         }
         if record.origin != slot, switches.contains(.repeatsEffects) {
@@ -64,7 +64,9 @@ extension PairNode {
     }
 
     private func isPlaced(_ instance: InstanceID, _ account: AccountID) -> Bool {
-        for state in [accounts[account]!.line, accounts[account]!.branch].compactMap({ $0 }) {
+        for state in [accounts[known: account].line, accounts[known: account].branch].compactMap({
+            $0
+        }) {
             if state.buried.contains(instance) { return true }
             for mailbox in state.mailboxes {
                 if mailbox.messages.allInstances.contains(instance) { return true }
@@ -77,21 +79,26 @@ extension PairNode {
     private mutating func executeOrders(
         _ id: AccountID, _ ops: [Op], _ answers: UInt64, _ record: LogRecord, isApplied: Bool
     ) {
-        if case .createAccount(let create)? = ops.first, accounts[id] == nil {
+        if case .createAccount(let create)? = ops.first, !accounts.contains(id) {
             accounts[id] = AccountPair(.created(by: create))
         }
         // An absorbed retry is acknowledged in the order that removes it: both or neither (R7).
         for case .acknowledged(let op) in ops {
             for instance in op.instances { _ = accepted.acknowledge(instance) }
         }
-        guard let home = accounts[id]?.line.home else { return }
+        guard accounts.contains(id) else { return }
+        let home = accounts[known: id].line.home
         if home == record.origin {
-            if !isApplied { for op in ops { apply(op, to: &accounts[id]!.line) } }
+            if !isApplied {
+                for op in ops { Self.apply(op, to: &accounts[known: id].line, accepted) }
+            }
             if home == slot, !ops.isEmpty { remember(id, record.sequence) }
-        } else if accounts[id]!.branch != nil {
-            if !isApplied { for op in ops { apply(op, to: &accounts[id]!.branch!) } }
-            accounts[id]!.branchEnd = record.sequence
-            if home == slot, answers > 0 { accounts[id]!.redone.append((answers, ops)) }
+        } else if accounts[known: id].branch != nil {
+            if !isApplied {
+                for op in ops { Self.apply(op, to: &accounts[known: id].branch!, accepted) }
+            }
+            accounts[known: id].branchEnd = record.sequence
+            if home == slot, answers > 0 { accounts[known: id].redone.append((answers, ops)) }
         }
         notePlaces(id, ops)
         if !ops.isEmpty { changed(id, record) }
@@ -99,10 +106,32 @@ extension PairNode {
 
     /// Keeps the line as it is after this record of home's, for a fork (R17).
     mutating func remember(_ id: AccountID, _ sequence: UInt64) {
-        accounts[id]!.history.append((sequence, accounts[id]!.line))
+        accounts[known: id].remember(sequence)
     }
 
-    private func apply(_ op: Op, to state: inout AccountState) {
+    /// The line as it was after home's record `sequence`: the last that was kept before it, and what
+    /// home wrote from there on (R17).
+    private func lineState(_ id: AccountID, at sequence: UInt64) -> AccountState? {
+        guard let kept = accounts[known: id].history.last(where: { $0.sequence <= sequence }) else {
+            return nil
+        }
+        var state = kept.state
+        var next = kept.sequence + 1
+        while next <= min(sequence, own.end) {
+            switch own[next].entry {
+            case .orders(id, let ops, _, _): for op in ops { Self.apply(op, to: &state, accepted) }
+            case .merge(let op, _) where op.account == id: state.apply(.merge(op))
+            case .line(let line) where line.id == id: state = line
+            default: break
+            }
+            next += 1
+        }
+        return state
+    }
+
+    private static func apply(
+        _ op: Op, to state: inout AccountState, _ accepted: borrowing AcceptedMail
+    ) {
         if case .assign(let assign) = op {
             for item in assign.items where state.pending[item.instance] == nil {
                 if let entry = accepted[item.instance] { state.await(entry.message) }
@@ -117,40 +146,43 @@ extension PairNode {
         _ id: AccountID, _ base: UInt64, _ state: AccountState?, _ record: LogRecord
     ) {
         // An account that home lost altogether comes back with what the guest has of it.
-        guard var pair = accounts[id] ?? state.map({ AccountPair($0) }) else { return }
-        accounts[id] = nil
+        if !accounts.contains(id), let state { accounts[id] = AccountPair(state) }
+        guard accounts.contains(id) else { return }
         if record.origin == slot {
-            pair.branch = state ?? pair.line
+            accounts[known: id].branch = state ?? accounts[known: id].line
         } else {
             // At home. Without a known base there is no fork, and nothing to go on from.
-            pair.fork = state == nil && !pair.isDiverged ? pair.state(at: base) : nil
-            if switches.contains(.forksAtWhatItHolds), pair.fork != nil { pair.fork = pair.line }
-            pair.covered = pair.fork
-            pair.branch = state ?? pair.state(at: base)
-            pair.coveredEnd = 0
-            pair.branchBase = base
-            pair.redone = []
-            if state != nil { pair.isDiverged = false }
+            let there = state == nil ? lineState(id, at: base) : nil
+            var fork = accounts[known: id].isDiverged ? nil : there
+            if switches.contains(.forksAtWhatItHolds), fork != nil {
+                fork = accounts[known: id].line
+            }
+            accounts[known: id].fork = fork
+            accounts[known: id].covered = fork
+            accounts[known: id].branch = state ?? there
+            accounts[known: id].coveredEnd = 0
+            accounts[known: id].branchBase = base
+            accounts[known: id].redone = []
+            if state != nil { accounts[known: id].isDiverged = false }
         }
-        pair.branchEnd = record.sequence
-        accounts[id] = pair
+        accounts[known: id].branchEnd = record.sequence
     }
 
     private mutating func executeMerge(_ op: Op.Merge, _ covers: UInt64, _ record: LogRecord) {
         let id = op.account
-        guard accounts[id] != nil else { return }
-        accounts[id]!.line.apply(.merge(op))
+        guard accounts.contains(id) else { return }
+        accounts[known: id].line.apply(.merge(op))
         for instance in op.absorbed { _ = accepted.acknowledge(instance) }
-        accounts[id]!.numbering += 1
+        accounts[known: id].numbering += 1
         if record.origin == slot {
-            accounts[id]!.coveredEnd = covers
-            accounts[id]!.covered = accounts[id]!.branch
-            accounts[id]!.redone = []
+            accounts[known: id].coveredEnd = covers
+            accounts[known: id].covered = accounts[known: id].branch
+            accounts[known: id].redone = []
             remember(id, record.sequence)
-        } else if accounts[id]!.branch != nil,
-            covers >= accounts[id]!.branchEnd || switches.contains(.adoptsEarly)
+        } else if accounts[known: id].branch != nil,
+            covers >= accounts[known: id].branchEnd || switches.contains(.adoptsEarly)
         {
-            accounts[id]!.branch = nil
+            accounts[known: id].branch = nil
         }
         for i in appends.indices where appends[i].account == id { settle(i) }
         appends.removeAll { $0.instances.isEmpty }
@@ -174,20 +206,23 @@ extension PairNode {
         peerHasDiverged = true
         executed = min(executed, common)
         executedDurable = min(executedDurable, common)
-        for id in accounts.keys where accounts[id]!.line.home == slot {
-            accounts[id]!.isDiverged = true
+        for id in accounts.keys where accounts[known: id].line.home == slot {
+            accounts[known: id].isDiverged = true
         }
         return lost
     }
 
     /// What an entry of this node's or the peer's changed is to be shown when that is durable.
     mutating func changed(_ id: AccountID, _ record: LogRecord) {
-        guard let state = accounts[id]?.served(at: slot) else { return }
+        guard !isReplaying, accounts.contains(id) else { return }
         let gate = gate(for: record)
-        if let last = accounts[id]!.waiting.last?.gate, last == gate {
-            accounts[id]!.waiting.removeLast()
+        if let last = accounts[known: id].waiting.last?.gate, last == gate {
+            accounts[known: id].waiting.removeLast()
         }
-        accounts[id]!.waiting.append((gate, state, accounts[id]!.numbering))
+        let state = accounts[known: id].served(at: slot)
+        let numbering = accounts[known: id].numbering
+        accounts[known: id].waiting.append((gate, state, numbering))
+        if !showing.contains(id) { showing.append(id) }
     }
 
     /// What must be durable before anybody sees the effect of `record` (R11).

@@ -100,13 +100,13 @@ extension PairNode {
         let lost = noteDivergence(common)
         keepMail(of: lost, all: true)
         for id in accountIDs {
-            if accounts[id]!.line.home == slot {
-                if accounts[id]!.hasUnmergedBranch { merge(id) }
+            if accounts[known: id].line.home == slot {
+                if accounts[known: id].hasUnmergedBranch { merge(id) }
                 // The line rests on mail that its own node has lost.
-                let sequence = write(.line(accounts[id]!.line))
+                let sequence = write(.line(accounts[known: id].line))
                 remember(id, sequence)
             } else {
-                let state = accounts[id]!.served(at: slot)
+                let state = accounts[known: id].served(at: slot)
                 let sequence = write(.branch(id, base: 0, state: state))
                 execute(own[sequence])
             }
@@ -116,10 +116,10 @@ extension PairNode {
     /// This node wrote on without what it lost: the peer hears its states as a whole.
     private mutating func sendStates() {
         for id in accountIDs {
-            if accounts[id]!.line.home == slot {
-                let sequence = write(.line(accounts[id]!.line))
+            if accounts[known: id].line.home == slot {
+                let sequence = write(.line(accounts[known: id].line))
                 remember(id, sequence)
-            } else if let branch = accounts[id]!.branch {
+            } else if let branch = accounts[known: id].branch {
                 let sequence = write(.branch(id, base: 0, state: branch))
                 execute(own[sequence])
             }
@@ -151,20 +151,19 @@ extension PairNode {
 
     mutating func receive(_ frame: Frame) {
         if case .hello(let hello) = frame.body { return receive(hello) }
-        guard var session else { return }
+        guard session != nil else { return }
         let isOurs =
-            frame.session.sender == session.peerNonce && frame.session.receiver == nonce
+            frame.session.sender == session!.peerNonce && frame.session.receiver == nonce
         guard isOurs || switches.contains(.oldSessionsAreHeard) else { return }
         if isOurs {
-            guard frame.number > session.received else { return }
-            guard frame.number == session.received + 1 else { return goApart() }
-            session.received = frame.number
+            guard frame.number > session!.received else { return }
+            guard frame.number == session!.received + 1 else { return goApart() }
+            session!.received = frame.number
         }
-        session.answered = max(session.answered, frame.echo)
-        if switches.contains(.oneWayIsALink) { session.answered = now.monotonic }
-        session.peerBeat = max(session.peerBeat, frame.beat)
-        if case .ready = frame.body { session.heardReady = true }
-        self.session = session
+        session!.answered = max(session!.answered, frame.echo)
+        if switches.contains(.oneWayIsALink) { session!.answered = now.monotonic }
+        session!.peerBeat = max(session!.peerBeat, frame.beat)
+        if case .ready = frame.body { session!.heardReady = true }
         acknowledgedByPeer = max(acknowledgedByPeer, min(frame.ack, own.end))
         executedByPeer = max(executedByPeer, min(frame.executed, own.end))
         if case .records(let records) = frame.body {
@@ -241,8 +240,8 @@ extension PairNode {
     /// What brings two nodes that join nearer to being connected.
     mutating func join() {
         guard link == .joining, session != nil, !isTakingBack else { return }
-        for id in accountIDs where accounts[id]!.line.home == slot {
-            if accounts[id]!.hasUnmergedBranch, executed == peer.end { merge(id) }
+        for id in accountIDs where accounts[known: id].line.home == slot {
+            if accounts[known: id].hasUnmergedBranch, executed == peer.end { merge(id) }
         }
         let lag = configuration.holdLag
         if !session!.isHolding, own.end - acknowledgedByPeer <= lag, peer.end - executed <= lag {
@@ -258,17 +257,17 @@ extension PairNode {
         // From here on an answer means two disks (R4).
         for i in replies.indices where replies[i].gate.index > 0 { replies[i].gate.own = own.end }
         for id in accounts.keys {
-            for i in accounts[id]!.waiting.indices { accounts[id]!.waiting[i].gate.own = own.end }
+            for i in accounts[known: id].waiting.indices {
+                accounts[known: id].waiting[i].gate.own = own.end
+            }
         }
         lastLinkNote = .connected
         peerHasDiverged = false
         link = .connected
         for id in accountIDs {
-            accounts[id]!.openedEpoch = nil
-            guard accounts[id]!.line.home == slot else { continue }
-            accounts[id]!.isDiverged = false
-            (accounts[id]!.branch, accounts[id]!.fork, accounts[id]!.covered) = (nil, nil, nil)
-            accounts[id]!.redone = []
+            accounts[known: id].openedEpoch = nil
+            guard accounts[known: id].line.home == slot else { continue }
+            accounts[known: id].endBranch()
             placeAll(id)
         }
         submitHeld()
@@ -277,16 +276,16 @@ extension PairNode {
     private var isReady: Bool {
         // What was adopted must outlive a crash: home forgets the branch.
         guard executedDurable == executed else { return false }
-        return accounts.values.allSatisfy { pair in
-            pair.line.home == slot
-                ? !pair.hasUnmergedBranch
-                : pair.branch == nil || switches.contains(.readyWithABranch)
+        return accounts.keys.allSatisfy {
+            accounts[known: $0].line.home == slot
+                ? !accounts[known: $0].hasUnmergedBranch
+                : accounts[known: $0].branch == nil || switches.contains(.readyWithABranch)
         }
     }
 
     /// Home writes what its line and the guest's branch make (R20).
     mutating func merge(_ id: AccountID) {
-        let pair = accounts[id]!
+        let pair = accounts[known: id]
         guard let branch = pair.branch else { return }
         var fork = pair.fork
         if switches.contains(.comparesWithUnadopted), pair.coveredEnd > 0 { fork = pair.covered }
@@ -301,7 +300,7 @@ extension PairNode {
         let op = merge.result()
         let sequence = write(.merge(op, covers: pair.branchEnd))
         execute(own[sequence])
-        accounts[id]!.openedEpoch = op.epoch
+        accounts[known: id].openedEpoch = op.epoch
     }
 
     /// The base of a merge's content: requests that both nodes ordered are a part of it, for what came
@@ -330,11 +329,11 @@ extension PairNode {
     // MARK: The end of a session
 
     mutating func tick() {
-        guard let session else { return sendHello() }
-        let isLate = now.monotonic.since(session.answered) > configuration.deadline
+        guard session != nil else { return sendHello() }
+        let isLate = now.monotonic.since(session!.answered) > configuration.deadline
         let holdsLong =
-            link == .joining && session.isHolding
-            && now.monotonic.since(session.holdStart) > configuration.holdMax
+            link == .joining && session!.isHolding
+            && now.monotonic.since(session!.holdStart) > configuration.holdMax
         if isLate || holdsLong {
             goApart()
             return sendHello()
@@ -358,8 +357,10 @@ extension PairNode {
             if gate.own > 0 || gate.peer > 0 { gate = Gate(index: max(gate.index, apartIndex)) }
         }
         for id in accounts.keys {
-            accounts[id]!.openedEpoch = nil
-            for i in accounts[id]!.waiting.indices { loosen(&accounts[id]!.waiting[i].gate) }
+            accounts[known: id].openedEpoch = nil
+            for i in accounts[known: id].waiting.indices {
+                loosen(&accounts[known: id].waiting[i].gate)
+            }
         }
         for i in replies.indices { loosen(&replies[i].gate) }
         for i in effects.indices { loosen(&effects[i].gate) }
@@ -386,11 +387,12 @@ extension PairNode {
 
     /// Sends what was written, and how far things are durable, as far as the peer does not know it.
     mutating func flush() {
-        guard let session else { return }
-        if !session.outbox.isEmpty {
-            self.session!.outbox.removeAll()
-            send(.records(session.outbox))
-        } else if session.told
+        guard session != nil else { return }
+        if !session!.outbox.isEmpty {
+            var records: [LogRecord] = []
+            swap(&records, &session!.outbox)
+            send(.records(records))
+        } else if session!.told
             != (
                 ownDurable, switches.contains(.acknowledgesEarly) ? peer.end : peerDurable,
                 executedDurable

@@ -9,7 +9,7 @@ extension PairNode {
     // MARK: Clients
 
     mutating func createAccount(_ token: UInt64, _ create: Op.CreateAccount) {
-        guard accounts[create.account] == nil, create.home == slot, !isTakingBack else {
+        guard !accounts.contains(create.account), create.home == slot, !isTakingBack else {
             reply(token, .refused(.unavailable))
             return
         }
@@ -22,16 +22,18 @@ extension PairNode {
     mutating func submit(
         _ token: UInt64, _ id: AccountID, _ change: Change, seen: AccountState? = nil
     ) {
-        guard let pair = accounts[id] else {
+        guard accounts.contains(id) else {
             return reply(token, .refused(.noSuchAccount), unconditionally: true)
         }
+        let shown = accounts[known: id].shown
+        let isHome = isHome(of: id)
         if isTakingBack {
-            held.append((token, id, resolve(change, pair.shown), pair.shown))
+            held.append((token, id, resolve(change, shown), shown))
             return
         }
-        if pair.line.home != slot, isStandingReady, link != .connected {
+        if !isHome, isStandingReady, link != .connected {
             if !switches.contains(.neverHolds) {
-                held.append((token, id, resolve(change, pair.shown), pair.shown))
+                held.append((token, id, resolve(change, shown), shown))
                 return
             }
         }
@@ -40,18 +42,18 @@ extension PairNode {
             return
         }
         var request = Request(
-            account: id, change: resolve(change, pair.shown), named: UIDSet(),
+            account: id, change: resolve(change, shown), named: UIDSet(),
             seed: randomness.next128(), wall: now.wall)
         switch change {
         case .deleteMailbox(let mailbox), .renameMailbox(let mailbox, _):
-            let seen = (seen ?? pair.shown).mailbox(mailbox)
+            let seen = (seen ?? shown).mailbox(mailbox)
             request.named = UIDSet(seen?.messages.allUIDs ?? [])
         default: break
         }
-        if seen != nil || pair.shownNumbering != pair.numbering {
-            request.rename(from: seen ?? pair.shown, to: pair.served(at: slot))
+        if seen != nil || accounts[known: id].hasNewNumbers {
+            request.rename(from: seen ?? shown, to: accounts[known: id].served(at: slot))
         }
-        if pair.line.home != slot, link == .connected,
+        if !isHome, link == .connected,
             !switches.contains(.guestOrdersConnected)
         {
             let sequence = write(.request(request))
@@ -79,7 +81,7 @@ extension PairNode {
     private mutating func append(
         _ token: UInt64, _ id: AccountID, _ mailbox: MailboxID, _ messages: [NewMessage]
     ) {
-        guard accounts[id]!.shown.mailbox(mailbox) != nil else {
+        guard accounts[known: id].shown.mailbox(mailbox) != nil else {
             return reply(token, .refused(.noSuchMailbox), unconditionally: true)
         }
         let instances = messages.map { _ in InstanceID(rawValue: randomness.next128()) }
@@ -109,9 +111,9 @@ extension PairNode {
         var besides: [InstanceID] = []
         var absorbed: (instance: InstanceID, sequence: UInt64)?
         for recipient in incoming.recipients {
-            guard let pair = accounts[recipient.account] else { continue }
-            let key = AcceptedMail.key(
-                incoming.reversePath, recipient.forwardPath, incoming.receivedDigest)
+            guard accounts.contains(recipient.account) else { continue }
+            let key = AcceptedMail.SenderKey(
+                incoming.receivedDigest, from: incoming.reversePath, to: recipient.forwardPath)
             if !switches.contains(.keepsRetries), let first = known(key) {
                 absorbed = first
                 continue
@@ -121,7 +123,8 @@ extension PairNode {
             deliveries.append(
                 Op.Delivery(
                     instance: instance, emailID: EmailID(rawValue: instance.rawValue),
-                    account: recipient.account, mailbox: pair.line.inboxID, flags: .none,
+                    account: recipient.account,
+                    mailbox: accounts[known: recipient.account].line.inboxID, flags: .none,
                     forwardPath: recipient.forwardPath))
         }
         guard let first = deliveries.first else {
@@ -147,7 +150,7 @@ extension PairNode {
 
     /// The message of which another with this key is a retry, and, if it is the peer's, where in its
     /// stream it is. What is not executed yet counts: should the peer lose it, it is kept.
-    private func known(_ key: SHA256Digest) -> (instance: InstanceID, sequence: UInt64)? {
+    private func known(_ key: AcceptedMail.SenderKey) -> (instance: InstanceID, sequence: UInt64)? {
         let unexecuted = peer.records[Int(executed)...]
         var acknowledged: Set<InstanceID> = []
         for case .acknowledged(let instances) in unexecuted.lazy.map(\.entry) {
@@ -160,8 +163,8 @@ extension PairNode {
         for record in unexecuted {
             guard case .accept(let op, _, _) = record.entry else { continue }
             for delivery in op.deliveries
-            where AcceptedMail.key(op, delivery) == key && accepted[delivery.instance] == nil
-                && !acknowledged.contains(delivery.instance)
+            where AcceptedMail.SenderKey(op, delivery) == key
+                && accepted[delivery.instance] == nil && !acknowledged.contains(delivery.instance)
             {
                 return (delivery.instance, record.sequence)
             }
@@ -185,8 +188,8 @@ extension PairNode {
 
     /// This node's own mail, as soon as it is accepted, where this node orders.
     private mutating func placeOwn(_ instances: [InstanceID], _ id: AccountID) {
-        guard let pair = accounts[id] else { return }
-        if pair.line.home == slot {
+        guard accounts.contains(id) else { return }
+        if isHome(of: id) {
             place(instances, id)
         } else if link == .apart || (link == .joining && !isStandingReady) {
             ensureBranch(id)
@@ -199,19 +202,20 @@ extension PairNode {
 
     /// Mail of the peer. While the two join, the merge places it: its node may have done so.
     mutating func placeForPeer(_ instance: InstanceID, _ id: AccountID) {
-        guard link == .connected, accounts[id]?.line.home == slot else { return }
+        guard link == .connected, isHome(of: id) else { return }
         place([instance], id)
     }
 
     /// Everything that waits, in the order in which it came.
     mutating func placeAll(_ id: AccountID) {
-        guard let pair = accounts[id] else { return }
-        let waiting = pair.served(at: slot).pending.values.sorted { a, b in
+        guard accounts.contains(id), !accounts[known: id].hasNothingPending(at: slot) else {
+            return
+        }
+        let waiting = accounts[known: id].served(at: slot).pending.values.sorted { a, b in
             let (x, y) = (a.facts.internalDate, b.facts.internalDate)
             return x == y ? a.facts.instance < b.facts.instance : x < y
         }
-        guard !waiting.isEmpty else { return }
-        if pair.line.home != slot { ensureBranch(id) }
+        if !isHome(of: id) { ensureBranch(id) }
         place(waiting.map(\.facts.instance), id)
     }
 
@@ -220,7 +224,7 @@ extension PairNode {
         orderer.waitsForUnknownMailboxes = !switches.contains(.unknownMailboxIsGone)
         orderer.sharesBlocks = switches.contains(.sharesBlocks)
         prepareEpoch(id)
-        let state = accounts[id]!.served(at: slot)
+        let state = accounts[known: id].served(at: slot)
         guard
             let assign = try? orderer.assign(instances, in: state, at: now.wall),
             !assign.items.isEmpty
@@ -275,7 +279,7 @@ extension PairNode {
         _ request: Request, answering: UInt64 = 0
     ) -> ChangeResult {
         let id = request.account
-        let isHome = accounts[id]!.line.home == slot
+        let isHome = isHome(of: id)
         if !isHome { ensureBranch(id) }
         var orderer = Orderer(slot: slot, limits: configuration.limits)
         orderer.sharesBlocks = switches.contains(.sharesBlocks)
@@ -284,8 +288,8 @@ extension PairNode {
         prepareEpoch(id)
         let (ops, result) =
             isHome
-            ? Self.order(request, on: &accounts[id]!.line, orderer, &randomness, switches)
-            : Self.order(request, on: &accounts[id]!.branch!, orderer, &randomness, switches)
+            ? Self.order(request, on: &accounts[known: id].line, orderer, &randomness, switches)
+            : Self.order(request, on: &accounts[known: id].branch!, orderer, &randomness, switches)
         if !ops.isEmpty || (answering > 0 && isHome) {
             let sequence = write(
                 .orders(
@@ -338,7 +342,7 @@ extension PairNode {
 
     /// Home orders what a guest's client asked for. Only while connected: else the guest has done it.
     mutating func orderRequest(_ request: Request, _ sequence: UInt64) {
-        guard link == .connected, accounts[request.account]?.line.home == slot else { return }
+        guard link == .connected, isHome(of: request.account) else { return }
         _ = orderHere(request, answering: sequence)
     }
 
@@ -354,7 +358,7 @@ extension PairNode {
     mutating func orderOutstanding() {
         let waiting = outstanding
         outstanding.removeAll()
-        for entry in waiting where accounts[entry.request.account] != nil {
+        for entry in waiting where accounts.contains(entry.request.account) {
             reply(entry.token, orderHere(entry.request, answering: entry.sequence))
         }
     }
@@ -367,28 +371,27 @@ extension PairNode {
 
     /// The guest's way on from what it last executed of home's line (R17).
     mutating func ensureBranch(_ id: AccountID) {
-        guard accounts[id]!.branch == nil else { return }
+        guard accounts[known: id].branch == nil else { return }
         let sequence = write(.branch(id, base: executed, state: nil))
         execute(own[sequence])
     }
 
     /// An epoch of this node's own above every one it knows of, unless it is using one (R13).
     private mutating func prepareEpoch(_ id: AccountID) {
-        guard let pair = accounts[id] else { return }
-        let isHome = pair.line.home == slot
-        var state = isHome ? pair.line : pair.branch ?? pair.line
-        let used = state.epoch
-        let highest = max(used, pair.line.epoch, pair.branch?.epoch ?? 0)
-        if pair.openedEpoch == highest { return }
-        if pair.openedEpoch != nil, switches.contains(.staysInEpoch) { return }
+        guard accounts.contains(id) else { return }
+        let isHome = isHome(of: id)
+        let highest = max(
+            accounts[known: id].line.epoch, accounts[known: id].branch?.epoch ?? 0)
+        let opened = accounts[known: id].openedEpoch
+        if opened == highest { return }
+        if opened != nil, switches.contains(.staysInEpoch) { return }
         if switches.contains(.sharesEpochs) { return }
         let new = Epochs.next(after: highest, for: slot)
-        accounts[id]!.openedEpoch = new
-        state.openEpoch(new)
+        accounts[known: id].openedEpoch = new
         if isHome {
-            accounts[id]!.line.openEpoch(new)
+            accounts[known: id].line.openEpoch(new)
         } else {
-            accounts[id]!.branch?.openEpoch(new)
+            accounts[known: id].branch?.openEpoch(new)
         }
     }
 
@@ -406,11 +409,11 @@ extension PairNode {
     /// Messages that wait for their places, and have got them (R10).
     mutating func notePlaces(_ id: AccountID, _ ops: [Op]) {
         guard !appends.isEmpty else { return }
-        let served = accounts[id]!.served(at: slot)
         for op in ops {
             guard case .assign(let assign) = op else { continue }
             for item in assign.items {
                 for i in appends.indices where appends[i].instances.contains(item.instance) {
+                    let served = accounts[known: id].served(at: slot)
                     guard let mailbox = served.mailbox(item.mailbox),
                         mailbox.messages.position(ofUID: item.uid) != nil
                     else { continue }
@@ -427,7 +430,7 @@ extension PairNode {
     /// Answers an APPEND if none of its messages waits any more.
     mutating func settle(_ i: Int) {
         let append = appends[i]
-        let pending = accounts[append.account]!.served(at: slot).pending
+        let pending = accounts[known: append.account].served(at: slot).pending
         guard !append.instances.contains(where: { pending[$0] != nil }) else { return }
         let places = append.instances.compactMap { append.placed[$0] }
         var result = ChangeResult.done

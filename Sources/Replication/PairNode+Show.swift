@@ -12,35 +12,41 @@ extension PairNode {
 
     /// Lets out whatever has become durable where it must be.
     mutating func show() {
-        for id in accounts.keys where !accounts[id]!.waiting.isEmpty {
+        if !showing.isEmpty { showStates() }
+        if replies.contains(where: { isOpen($0.gate) }) {
+            for entry in replies where isOpen(entry.gate) {
+                actions.append(.reply(token: entry.token, entry.result))
+            }
+            let rest = replies.filter { !isOpen($0.gate) }
+            replies = rest
+        }
+        if effects.contains(where: { isOpen($0.gate) }) {
+            for entry in effects where isOpen(entry.gate) {
+                actions.append(.effects(entry.instance))
+            }
+            let rest = effects.filter { !isOpen($0.gate) }
+            effects = rest
+        }
+    }
+
+    private mutating func showStates() {
+        var hasShownAll = false
+        for id in showing {
             var open = 0
-            for entry in accounts[id]!.waiting {
+            for entry in accounts[known: id].waiting {
                 guard isOpen(entry.gate) else { break }
                 open += 1
             }
             guard open > 0 else { continue }
-            accounts[id]!.shown = accounts[id]!.waiting[open - 1].state
-            accounts[id]!.shownNumbering = accounts[id]!.waiting[open - 1].numbering
-            accounts[id]!.waiting.removeFirst(open)
-            accounts[id]!.pruneHistory(executed: executedByPeer)
+            let (_, state, numbering) = accounts[known: id].waiting[open - 1]
+            accounts[known: id].shown = state
+            accounts[known: id].shownNumbering = numbering
+            accounts[known: id].waiting.removeFirst(open)
+            accounts[known: id].pruneHistory(executed: executedByPeer)
+            if accounts[known: id].waiting.isEmpty { hasShownAll = true }
         }
-        var rest: [(gate: Gate, token: UInt64, result: ChangeResult)] = []
-        for entry in replies {
-            if isOpen(entry.gate) {
-                actions.append(.reply(token: entry.token, entry.result))
-            } else {
-                rest.append(entry)
-            }
-        }
-        replies = rest
-        var due: [(gate: Gate, instance: InstanceID)] = []
-        for entry in effects {
-            if isOpen(entry.gate) {
-                actions.append(.effects(entry.instance))
-            } else {
-                due.append(entry)
-            }
-        }
-        effects = due
+        guard hasShownAll else { return }
+        let rest = showing.filter { !accounts[known: $0].waiting.isEmpty }
+        showing = rest
     }
 }

@@ -6,7 +6,9 @@ import Platform
 ///
 /// Who drives it appends the records it names to the journal in their order, syncs, reports how far
 /// they are durable, and carries the frames. After a crash it makes the node anew from the journal.
-public struct PairNode: Sendable {
+///
+/// It cannot be copied: there is one of it, and it is large.
+public struct PairNode: ~Copyable, Sendable {
     public struct Configuration: Sendable {
         public var slot: Slot
         public var cluster: UInt64
@@ -115,7 +117,9 @@ public struct PairNode: Sendable {
     var apartIndex = 0
     var lastLinkNote = Link.apart
 
-    var accounts: [AccountID: AccountPair] = [:]
+    var accounts = AccountTable()
+    /// Those with something that is not shown yet.
+    var showing: [AccountID] = []
     var accepted = AcceptedMail()
     var replies: [(gate: Gate, token: UInt64, result: ChangeResult)] = []
     var effects: [(gate: Gate, instance: InstanceID)] = []
@@ -130,6 +134,8 @@ public struct PairNode: Sendable {
     /// Since the two were last connected (R16).
     var peerHasDiverged = false
     var actions: [Action] = []
+    /// Nobody looks yet, and nobody waits.
+    var isReplaying = true
 
     /// An APPEND whose messages wait for their places (R10).
     struct WaitingAppend: Sendable {
@@ -151,35 +157,49 @@ public struct PairNode: Sendable {
         nonce = 0
         nonce = self.randomness.next64() | 1
         for record in journal { replay(record) }
+        isReplaying = false
         logCount = journal.count
         durableCount = logCount
         unsynced.removeAll()
         actions.removeAll()
         (ownDurable, peerDurable, executedDurable) = (own.end, peer.end, executed)
         for id in accounts.keys {
-            accounts[id]!.waiting.removeAll()
-            accounts[id]!.shown = accounts[id]!.served(at: slot)
-            accounts[id]!.shownNumbering = accounts[id]!.numbering
+            accounts[known: id].waiting.removeAll()
+            accounts[known: id].shown = accounts[known: id].served(at: slot)
+            accounts[known: id].shownNumbering = accounts[known: id].numbering
         }
     }
 
     var slot: Slot { configuration.slot }
 
+    func homeSlot(of id: AccountID) -> Slot? {
+        accounts.contains(id) ? accounts[known: id].line.home : nil
+    }
+
+    func isHome(of id: AccountID) -> Bool {
+        accounts.contains(id) && accounts[known: id].line.home == slot
+    }
+
     // MARK: Reading
 
     /// What clients of this node are to see of the account.
-    public func visible(_ id: AccountID) -> AccountState? { accounts[id]?.shown }
+    public func visible(_ id: AccountID) -> AccountState? {
+        accounts.contains(id) ? accounts[known: id].shown : nil
+    }
 
-    public var accountIDs: [AccountID] { accounts.keys.sorted() }
+    public var accountIDs: [AccountID] { accounts.keys }
 
     /// What the node knows of the account, shown or not: for checks.
-    package func served(_ id: AccountID) -> AccountState? { accounts[id]?.served(at: slot) }
+    package func served(_ id: AccountID) -> AccountState? {
+        accounts.contains(id) ? accounts[known: id].served(at: slot) : nil
+    }
 
     /// Nothing waits: no change, no merge, no frame on its way.
     package var isSettled: Bool {
         link == .connected && outstanding.isEmpty && held.isEmpty && replies.isEmpty
             && acknowledgedByPeer == own.end && executed == peer.end && executedByPeer == own.end
-            && accounts.values.allSatisfy { $0.waiting.isEmpty && $0.line.pending.isEmpty }
+            && showing.isEmpty
+            && accounts.keys.allSatisfy { accounts[known: $0].line.pending.isEmpty }
     }
 
     /// What keeps it from being settled, for a person.
@@ -194,7 +214,8 @@ public struct PairNode: Sendable {
         if !replies.isEmpty { parts.append("\(replies.count) replies") }
         parts.append("own \(own.end) acknowledged \(acknowledgedByPeer) executed \(executedByPeer)")
         parts.append("peer \(peer.end) executed \(executed)")
-        for (id, pair) in accounts {
+        for id in accounts.keys {
+            let pair = accounts[known: id]
             parts.append(
                 "\(id.rawValue) \(pair.line.home) branch \(pair.branch != nil) \(pair.branchEnd) \(pair.coveredEnd)"
             )
@@ -228,8 +249,9 @@ public struct PairNode: Sendable {
         }
         show()
         flush()
-        defer { actions.removeAll(keepingCapacity: true) }
-        return actions
+        var done: [Action] = []
+        swap(&done, &actions)
+        return done
     }
 
     /// What a start does before anything else: the session that the last incarnation may have had is
@@ -239,8 +261,8 @@ public struct PairNode: Sendable {
         hasStarted = true
         if lastLinkNote == .apart, !switches.contains(.keepsBlockAfterCrash) {
             for id in accounts.keys {
-                accounts[id]!.line.closeBlocks()
-                accounts[id]!.branch?.closeBlocks()
+                accounts[known: id].line.closeBlocks()
+                accounts[known: id].branch?.closeBlocks()
             }
         }
         goApart()

@@ -23,11 +23,25 @@ struct Client {
         var uidNext: UInt32 = 1
         var modSeq: ModSeq = .zero
         var messages: [UInt32: Message] = [:]
+        /// As it was when the cache was last compared with it, at which node.
+        var verified: (node: Int, mailbox: Mailbox)?
     }
 
     struct Message: Equatable {
         var instance: InstanceID
         var flags: NamedFlags
+    }
+
+    /// Nothing has happened to the mailbox since the cache was compared with it.
+    func isVerified(_ mailbox: Mailbox, _ node: Int) -> Bool {
+        guard let cache = caches[mailbox.id], let (there, before) = cache.verified, there == node,
+            cache.modSeq == mailbox.highestModSeq, cache.validity == mailbox.uidValidity,
+            before.uidNext == mailbox.uidNext,
+            before.messages.chunks.count == mailbox.messages.chunks.count
+        else { return false }
+        return zip(before.messages.chunks, mailbox.messages.chunks).allSatisfy {
+            $0.isIdentical(to: $1)
+        }
     }
 
     /// Brings the cache of one mailbox to what the server shows, in this client's way.
@@ -64,6 +78,7 @@ struct Client {
 
     static func message(_ row: MessageColumns.Row, _ mailbox: Mailbox) -> Message {
         let flags = mailbox.named(row.flags)
+        if flags.keywords.count < 2 { return Message(instance: row.facts.instance, flags: flags) }
         return Message(
             instance: row.facts.instance,
             flags: NamedFlags(system: flags.system, keywords: flags.keywords.sorted()))
@@ -76,21 +91,52 @@ extension World {
         let client = clients[i]
         guard let state = hosts[client.node].node?.visible(client.account) else { return }
         note("client \(i) (\(client.kind)) looks at node \(client.node)")
-        count("client \(client.kind)\(client.hops ? " that hops" : "")")
+        switch client.kind {
+        case .naive: count(client.hops ? "client naive that hops" : "client naive")
+        case .condstore: count(client.hops ? "client condstore that hops" : "client condstore")
+        case .qresync: count(client.hops ? "client qresync that hops" : "client qresync")
+        }
         for mailbox in state.mailboxes {
             if let cache = clients[i].caches[mailbox.id], mailbox.isForeign(cache.modSeq) {
                 count("R13 foreign value")
             }
-            checkPlaces(mailbox)
-            checkShown(mailbox, client.node)
+            if !isChecked(mailbox, client.node) {
+                checkPlaces(mailbox, checked[client.node][mailbox.id])
+                checkShown(mailbox, client.node)
+                checked[client.node][mailbox.id] = mailbox
+            }
+            if clients[i].isVerified(mailbox, client.node) { continue }
             clients[i].synchronise(mailbox)
-            check(clients[i], mailbox)
+            if check(clients[i], mailbox) {
+                clients[i].caches[mailbox.id]!.verified = (client.node, mailbox)
+            }
         }
         clients[i].caches = clients[i].caches.filter { state.mailbox($0.key) != nil }
     }
 
-    private mutating func checkPlaces(_ mailbox: Mailbox) {
+    /// The same messages in the same places as when a client last looked at this node.
+    private func isChecked(_ mailbox: Mailbox, _ node: Int) -> Bool {
+        guard let before = checked[node][mailbox.id], before.uidValidity == mailbox.uidValidity,
+            before.messages.chunks.count == mailbox.messages.chunks.count
+        else { return false }
+        return zip(before.messages.chunks, mailbox.messages.chunks).allSatisfy {
+            $0.hasSameMessages(as: $1)
+        }
+    }
+
+    /// - Parameter before: what was checked of this mailbox at this node the last time.
+    private mutating func checkPlaces(_ mailbox: Mailbox, _ before: Mailbox?) {
+        let known = before.flatMap { $0.uidValidity == mailbox.uidValidity ? $0.messages : nil }
+        var next = 0
         mailbox.messages.visit { row in
+            if let known {
+                while next < known.count, known.uid(at: next) < row.uid { next += 1 }
+                if next < known.count, known[next].facts.instance == row.facts.instance,
+                    known.uid(at: next) == row.uid
+                {
+                    return
+                }
+            }
             let place = Ledger.Place(
                 mailbox: mailbox.id, validity: mailbox.uidValidity, uid: row.uid)
             if let before = ledger.places[place], before != row.facts.instance, !isDishonest {
@@ -116,12 +162,14 @@ extension World {
         }
     }
 
-    /// The cache is what the server shows.
-    mutating func check(_ client: Client, _ mailbox: Mailbox) {
+    /// The cache is what the server shows; false if that was not asked.
+    mutating func check(_ client: Client, _ mailbox: Mailbox) -> Bool {
         let cache = client.caches[mailbox.id]!
         // Naive clients that hop between nodes that are apart miss mail until these have met; and
         // where a disk lost what it had synced, numbers mean nothing until then.
-        if !isHealing, isDishonest || (client.kind == .naive && client.hops) { return }
+        if !isHealing, isDishonest || (client.kind == .naive && client.hops) {
+            return false
+        }
         mailbox.messages.visit { row in
             guard let known = cache.messages[row.uid] else {
                 return fail(
@@ -137,5 +185,6 @@ extension World {
         if client.kind != .naive, cache.messages.count != mailbox.messages.count {
             fail("\(client.kind): the cache of \(mailbox.name) holds what is gone")
         }
+        return true
     }
 }

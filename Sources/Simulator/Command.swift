@@ -10,6 +10,7 @@ public struct Command {
     private var stopsAtFailure = false
     private var problem: String?
     private var isQuiet = false
+    private var jobs = 0
 
     public init(_ arguments: [String]) {
         var rest = arguments.dropFirst()
@@ -17,6 +18,7 @@ public struct Command {
             switch option {
             case "--seeds": number(&rest) { $0.seeds = $1 }
             case "--from": number(&rest) { $0.first = $1 }
+            case "--jobs": number(&rest) { $0.jobs = Int(min($1, 1024)) }
             case "--events": number(&rest) { $0.simulation.events = Int($1) }
             case "--trace": number(&rest) { $0.traced = $1 }
             case "--stop": stopsAtFailure = true
@@ -55,31 +57,52 @@ public struct Command {
             print(outcome.failure ?? "nothing failed")
             return outcome.failure == nil ? 0 : 1
         }
-        var start = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &start)
+        return runAll()
+    }
+
+    private func runAll() -> Int32 {
+        let start = Self.seconds
         var failures = 0
         var run: UInt64 = 0
         var totals: [String: Int] = [:]
-        for seed in first..<first + seeds {
-            let outcome = simulation.run(seed: seed)
-            run += 1
-            for (name, count) in outcome.counters { totals[name, default: 0] += count }
-            if let failure = outcome.failure {
-                failures += 1
-                print("seed \(seed): \(failure)")
-                if stopsAtFailure { break }
+        var steps = 0
+        let jobs = jobs > 0 ? jobs : Slices.coreCount
+        var next = first
+        let (end, overflows) = first.addingReportingOverflow(seeds)
+        guard !overflows else {
+            print("twinpost-simulator: there are no such seeds")
+            return 2
+        }
+        // In portions, so that failures show while it runs.
+        while next < end, !(stopsAtFailure && failures > 0) {
+            let portion = next..<min(end, next + UInt64(jobs * 50))
+            next = portion.upperBound
+            for outcome in Slices.run(simulation, seeds: portion, jobs: jobs) {
+                run += 1
+                steps += outcome.steps
+                for (name, count) in outcome.counters { totals[name, default: 0] += count }
+                if let failure = outcome.failure {
+                    failures += 1
+                    print("seed \(outcome.seed): \(failure)")
+                    fflush(nil)
+                    if stopsAtFailure { break }
+                }
             }
         }
-        var end = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &end)
-        let seconds = Double(end.tv_sec - start.tv_sec) + Double(end.tv_nsec - start.tv_nsec) / 1e9
         if !isQuiet {
             for (name, count) in totals.sorted(by: { $0.key < $1.key }) {
                 print("\(name): \(count)")
             }
         }
-        let rate = Int(Double(run) / max(seconds, 1e-9))
-        print("\(run) histories, \(failures) failed, \(rate) histories per second")
+        let rate = Int(Double(run) / max(Self.seconds - start, 1e-9))
+        print(
+            "\(run) histories, \(failures) failed, \(steps) steps, \(rate) histories per second")
         return failures == 0 ? 0 : 1
+    }
+
+    private static var seconds: Double {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
     }
 }

@@ -14,6 +14,8 @@ public struct Simulation: Sendable {
         /// What was violated, with the rule; nil if nothing was.
         public var failure: String?
         public var events: Int
+        /// How many things happened to the two nodes.
+        public var steps: Int
         public var counters: [String: Int]
         public var trace: [String]
     }
@@ -29,6 +31,6 @@ public struct Simulation: Sendable {
         world.run()
         return Outcome(
             seed: seed, failure: world.failure, events: world.eventCount,
-            counters: world.counters, trace: world.trace.lines)
+            steps: world.stepCount, counters: world.counters.all, trace: world.trace.lines)
     }
 }

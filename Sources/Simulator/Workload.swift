@@ -258,7 +258,7 @@ extension World {
         }
         let (kind, chosen) = old.isEmpty ? (FlagChange.add, fresh) : (.remove, old)
         guard !chosen.isEmpty else { return }
-        count("R21 \(kind) seen flag")
+        count(kind == .add ? "R21 add seen flag" : "R21 remove seen flag")
         submit(
             client,
             kind == .add ? .mark(chosen.map(\.instance)) : .unmark(chosen.map(\.instance)),

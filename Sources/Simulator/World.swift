@@ -28,7 +28,7 @@ struct World {
 
     /// One machine.
     struct Host {
-        var node: PairNode?
+        var node: Running?
         var life = 0
         var journal: [LogRecord] = []
         /// What a sync covered, and what is really safe: less, if the disk lies.
@@ -58,7 +58,10 @@ struct World {
     var isHealing = false
     var isDishonest = false
     var eventCount = 0
-    var counters: [String: Int] = [:]
+    var stepCount = 0
+    var counters = Counters()
+    /// What each node's clients saw last, and was checked.
+    var checked: [[MailboxID: Mailbox]] = [[:], [:]]
     var failure: String?
     let trace = Trace()
 
@@ -101,7 +104,7 @@ struct World {
         items.isEmpty ? nil : items[Int(random.below(UInt64(items.count)))]
     }
 
-    mutating func count(_ name: String) { counters[name, default: 0] += 1 }
+    mutating func count(_ name: StaticString) { counters.add(name) }
 
     mutating func fail(_ text: String) {
         if failure == nil {
@@ -138,7 +141,7 @@ struct World {
         let node = PairNode(
             configuration, incarnation: random.next64(), journal: hosts[i].journal,
             randomness: SeededRandomness(seed: random.next64()))
-        hosts[i].node = node
+        hosts[i].node = Running(node)
         hosts[i].isSyncing = false
         hosts[i].durable = hosts[i].journal.count
         hosts[i].safe = hosts[i].journal.count
@@ -149,17 +152,20 @@ struct World {
     }
 
     mutating func step(_ i: Int, _ event: PairNode.Event) {
-        // Taken out, so that it is not copied by being changed.
-        guard var node = hosts[i].node else { return }
-        hosts[i].node = nil
+        guard let node = hosts[i].node else { return }
+        stepCount += 1
         let before = node.link
         let actions = node.step(event, now: clock(i))
         let after = node.link
-        hosts[i].node = consume node
         for action in actions { perform(action, i) }
         if before != after {
-            count("link \(after)")
-            if after == .connected { connectedAt[i] = hosts[i].journal.count }
+            switch after {
+            case .apart: count("link apart")
+            case .joining: count("link joining")
+            case .connected:
+                count("link connected")
+                connectedAt[i] = hosts[i].journal.count
+            }
             note("node \(i) is \(after)")
         }
     }
@@ -331,7 +337,9 @@ struct World {
     }
 
     private var isSettled: Bool {
-        hosts.allSatisfy { $0.node?.isSettled ?? false && $0.journal.count == $0.durable }
+        hosts.indices.allSatisfy {
+            hosts[$0].node?.isSettled ?? false && hosts[$0].journal.count == hosts[$0].durable
+        }
             && ledger.mails.allSatisfy { $0.state == .answered || $0.state == .givenUp }
     }
 
