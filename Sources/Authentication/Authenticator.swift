@@ -143,7 +143,8 @@ public final class Authenticator: Sendable {
                 }
             }
             state.withLock { $0.checks -= 1 }
-            loop.execute { then.value(verdict) }
+            let answer = verdict
+            loop.execute { then.value(answer) }
         }
     }
 

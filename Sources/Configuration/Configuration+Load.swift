@@ -10,9 +10,7 @@ extension Configuration {
             return ConfigurationError(file: path, problems: [problem])
         }
         guard let file = fopen(path, "re") else {
-            throw refuse(
-                "The file cannot be opened: \(String(cString: strerror(errno))). Check its name "
-                    + "and its permissions.")
+            throw refuse(unreadable(errno))
         }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -22,11 +20,23 @@ extension Configuration {
             if count == 0 { break }
             bytes += chunk[..<count]
         }
-        if ferror(file) != 0 { throw refuse("The file cannot be read.") }
+        if ferror(file) != 0 { throw refuse(unreadable(errno)) }
         guard bytes.count <= fileMaxOctets else {
             throw refuse("The file is larger than \(Units.describe(octets: fileMaxOctets)).")
         }
         return try parse(bytes, file: path)
+    }
+
+    private static func unreadable(_ reason: Int32) -> String {
+        switch reason {
+        case ENOENT, ENOTDIR:
+            "There is no such file. docs/configuration.md shows what one looks like."
+        case EACCES, EPERM:
+            "This user may not read the file. Run this as root or as the node's user, or let this "
+                + "user read it."
+        case EISDIR: "This is a directory. Name the file in it."
+        default: "The file cannot be read (\(String(cString: strerror(reason))))."
+        }
     }
 }
 

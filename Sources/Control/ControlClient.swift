@@ -172,11 +172,17 @@ public enum ControlClientError: Error, Hashable, Sendable, CustomStringConvertib
 
     public var description: String {
         switch self {
+        case .noNode(let problem) where problem.isPermission:
+            "\(problem). The socket belongs to the user that the node runs as: run this as that user "
+                + "or as root."
+        case .noNode(let problem) where problem.isSilence:
+            "The node runs, but does not answer: \(problem). Look into its log."
         case .noNode(let problem):
-            "no node answers: \(problem); start twinpostd, or name its socket with --control"
+            "No node runs here: \(problem). Start it (systemctl start twinpost, or twinpostd), or "
+                + "name the socket of another with --control."
         case .refused(let error): error.message
         case .badAnswer(let what):
-            "the node speaks another language: \(what); use the twinpost command of its version"
+            "The node speaks another language: \(what). Use the twinpost command of its version."
         }
     }
 }

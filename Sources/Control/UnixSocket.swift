@@ -32,7 +32,8 @@ enum UnixSocket {
         let status = withAddress(path) { Glibc.connect(descriptor, $0, $1) }
         if status == 0 { return descriptor }
         let problem = SocketProblem(
-            status == nil ? ENAMETOOLONG : errno, "\(path) cannot be connected to")
+            status == nil ? path.isEmpty ? ENOENT : ENAMETOOLONG : errno,
+            "\(path.isEmpty ? "a socket without a name" : path) cannot be connected to")
         close(descriptor)
         throw problem
     }
@@ -89,5 +90,10 @@ public struct SocketProblem: Error, Hashable, Sendable, CustomStringConvertible 
         self.what = what
     }
 
-    public var description: String { "\(what): \(String(cString: strerror(number)))" }
+    /// Whether another user could.
+    public var isPermission: Bool { number == EACCES || number == EPERM }
+    /// Whether the time for an answer ran out.
+    public var isSilence: Bool { number == EAGAIN || number == ETIMEDOUT }
+
+    public var description: String { "\(what) (\(String(cString: strerror(number))))" }
 }

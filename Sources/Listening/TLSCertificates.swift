@@ -48,14 +48,16 @@ public struct TLSCertificates: Sendable {
         try pipeline.addHandler(
             ByteToMessageHandler(
                 SNIHandler { result in
-                    channel.eventLoop.makeCompletedFuture {
+                    channel.eventLoop.assumeIsolated().makeCompletedFuture(withResultOf: {
                         var name: String?
                         if case .hostname(let given) = result { name = given }
                         let entry = entry(for: name)
                         chosen(entry)
                         try pipeline.addHandler(
                             NIOSSLServerHandler(context: entry.context), position: .before(gate))
-                    }.flatMap { pipeline.removeHandler(gate) }
+                        // At once: what follows is what TLS has decrypted.
+                        pipeline.removeHandler(gate, promise: nil)
+                    })
                 }), position: .first)
     }
 }

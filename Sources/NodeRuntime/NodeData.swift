@@ -7,9 +7,32 @@ import PlatformLinux
 
 /// Why a node's data cannot be used: a sentence for people, with what to do.
 public struct NodeDataError: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Kind: Hashable, Sendable {
+        /// Another process works on it.
+        case busy
+        /// What is there is not what was written, or not this node's: no further try helps.
+        case damaged
+        /// The system does not let us: a path, a permission, a disk.
+        case system
+    }
+
+    public var kind: Kind
     public var description: String
 
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, kind: Kind) {
+        self.description = description
+        self.kind = kind
+    }
+
+    /// With the reason of a call that failed just now.
+    static func system(_ what: String) -> NodeDataError {
+        let reason = errno
+        let remedy =
+            reason == EACCES || reason == EPERM
+            ? ": run this as the user that the node runs as, or as root" : ""
+        return NodeDataError(
+            "\(what) (\(String(cString: strerror(reason))))\(remedy)", kind: .system)
+    }
 }
 
 /// Whose data it is: made once, with the directory.
@@ -75,17 +98,19 @@ public final class NodeData: Sendable {
         }
         var status = stat()
         guard stat(path + "/journal", &status) == 0 else {
+            if errno != ENOENT && errno != ENOTDIR { throw .system("\(path) cannot be read") }
             throw NodeDataError(
-                "\(path) holds no Twinpost data: name the directory that twinpostd works on")
+                "\(path) holds no Twinpost data: name the node's data-directory with --dir",
+                kind: .system)
         }
         let descriptor = Glibc.open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw NodeDataError("\(path)/lock cannot be opened: errno \(errno)")
+            throw .system("\(path)/lock cannot be opened")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw NodeDataError(
-                "\(path) is in use by another process: stop that node first")
+                "\(path) is in use by another process: stop that node first", kind: .busy)
         }
         lockDescriptor = descriptor
         identity = try Self.identity(path, create: create)
@@ -95,7 +120,7 @@ public final class NodeData: Sendable {
 
     private static func makeDirectory(_ path: String) throws(NodeDataError) {
         if mkdir(path, 0o700) != 0 && errno != EEXIST {
-            throw NodeDataError("\(path) cannot be made: errno \(errno)")
+            throw .system("\(path) cannot be made")
         }
     }
 
@@ -122,10 +147,11 @@ public final class NodeData: Sendable {
                 return new
             }
         } catch {
-            throw NodeDataError("\(path)/identity: \(error)")
+            throw NodeDataError("\(path)/identity: \(error)", kind: .system)
         }
         throw NodeDataError(
-            "\(path)/identity is missing or unreadable: restore it from the backup of this node")
+            "\(path)/identity is missing or unreadable: restore it from the backup of this node",
+            kind: .damaged)
     }
 
     /// 32 secret octets that stay the same: what makes an unknown user look like a known one.
@@ -145,7 +171,7 @@ public final class NodeData: Sendable {
             try disk.syncDirectory()
             return new
         } catch {
-            throw NodeDataError("\(path)/secret: \(error)")
+            throw NodeDataError("\(path)/secret: \(error)", kind: .system)
         }
     }
 
@@ -176,7 +202,16 @@ public final class NodeData: Sendable {
             replay.node.finishRecovery(now: SystemClock().now())
             return (replay.node, journal)
         } catch {
-            throw NodeDataError("\(journalPath): \(error)")
+            throw NodeDataError("\(journalPath): \(error)", kind: Self.kind(of: error))
+        }
+    }
+}
+
+extension NodeData {
+    fileprivate static func kind(of error: any Error) -> NodeDataError.Kind {
+        switch error as? JournalError {
+        case nil, .failed?, .disk?, .full?: .system
+        default: .damaged
         }
     }
 }

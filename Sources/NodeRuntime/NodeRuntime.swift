@@ -72,7 +72,7 @@ public final class NodeRuntime: NodeGateway {
                 path: data.indexPath, owner: data.identity.owner,
                 readBody: { try reader.read($0) }, report: report)
         } catch {
-            throw NodeDataError("the index cannot be made: \(error)")
+            throw NodeDataError("the index cannot be made: \(error)", kind: .system)
         }
         publish(opened.node, touched: opened.node.accounts.keys.sorted())
         let writer = Writer(

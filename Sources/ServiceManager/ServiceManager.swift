@@ -35,8 +35,8 @@ public final class ServiceManager: Sendable {
             address.isEmpty
             ? -1 : socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         let isOurs = environment("WATCHDOG_PID").map { Int32($0) == processID } ?? true
-        watchdogInterval = environment("WATCHDOG_USEC").flatMap { UInt32($0) }.flatMap {
-            isOurs && $0 > 0 ? .microseconds(Int64($0)) : nil
+        watchdogInterval = environment("WATCHDOG_USEC").flatMap { Int64($0) }.flatMap {
+            isOurs && $0 > 0 ? .microseconds($0) : nil
         }
     }
 

@@ -25,7 +25,7 @@ public struct IndexBuilder {
         do throws(DiskError) {
             disk = OverlayDisk(over: try LinuxDisk(path: data.journalPath))
         } catch {
-            throw NodeDataError("\(data.journalPath): \(error)")
+            throw NodeDataError("\(data.journalPath): \(error)", kind: .system)
         }
         let (node, journal) = try data.open(disk: disk)
         let numbers = Self.bodies(node)
@@ -47,10 +47,10 @@ public struct IndexBuilder {
                 progress(done, numbers.count)
             }
         } catch {
-            throw NodeDataError("\(data.indexPath): \(error)")
+            throw NodeDataError("\(data.indexPath): \(error)", kind: .system)
         }
         if let first = failures.withLock({ $0.first }) {
-            throw NodeDataError("\(data.indexPath): \(first)")
+            throw NodeDataError("\(data.indexPath): \(first)", kind: .damaged)
         }
         return numbers.count
     }

@@ -51,7 +51,7 @@ public struct NodeVerifier {
         do throws(DiskError) {
             disk = OverlayDisk(over: try LinuxDisk(path: data.journalPath))
         } catch {
-            throw NodeDataError("\(data.journalPath): \(error)")
+            throw NodeDataError("\(data.journalPath): \(error)", kind: .system)
         }
         let (node, journal) = try data.open(disk: disk)
         report.operations = journal.report.opCount

@@ -101,9 +101,11 @@ enum Progress {
 
 extension Failure {
     init(data error: NodeDataError) {
-        let isBusy = error.description.contains("in use by another process")
-        self.init(
-            isBusy ? .tryAgain : .dataError, isBusy ? "in-use" : "data", "\(error).")
+        switch error.kind {
+        case .busy: self.init(.tryAgain, "in-use", "\(error).")
+        case .damaged: self.init(.dataError, "data", "\(error).")
+        case .system: self.init(.inputOutput, "no-data", "\(error).")
+        }
     }
 
     /// What is wrong was printed already.

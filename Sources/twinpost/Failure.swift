@@ -12,6 +12,7 @@ enum ExitStatus: Int32 {
     case inputOutput = 74
     case tryAgain = 75
     case refused = 76
+    case noPermission = 77
     case configuration = 78
 }
 
@@ -31,6 +32,8 @@ struct Failure: Error {
 
     init(_ error: ControlClientError) {
         switch error {
+        case .noNode(let problem) where problem.isPermission:
+            self.init(.noPermission, "no-permission", "\(error)")
         case .noNode: self.init(.unavailable, "no-node", "\(error)")
         case .badAnswer: self.init(.unavailable, "bad-answer", "\(error)")
         case .refused(let refusal):

@@ -10,7 +10,14 @@ enum Locations {
     /// The configuration at its usual place; nil if there is none that can be read.
     static func configuration() -> Configuration? {
         guard access(configurationPath, R_OK) == 0 else { return nil }
-        return try? Configuration.load(path: configurationPath)
+        do throws(ConfigurationError) {
+            return try Configuration.load(path: configurationPath)
+        } catch {
+            Console.error(
+                "twinpost: \(configurationPath) has mistakes, so the default places are looked at. "
+                    + "See them with `twinpost config check`.")
+            return nil
+        }
     }
 }
 

@@ -92,7 +92,7 @@ extension Daemon {
     }
 
     private func reloadOnSignal() {
-        manager.tell(.reloading)
+        manager.tell(.reloading, .status("Reading the configuration"))
         do {
             let notes = try reload()
             logger.notice("configuration reloaded")
@@ -102,7 +102,14 @@ extension Daemon {
                 "configuration refused, the last good one stays", metadata: ["reason": "\(error)"])
             state.withLock { $0.notes = ["the configuration file is wrong: \(error)"] }
         }
-        manager.tell(.ready)
+        tellReady()
+    }
+
+    /// What `systemctl status` shows while the node serves.
+    private func tellReady() {
+        let (listeners, notes) = state.withLock { ($0.listeners.count, $0.notes) }
+        let text = "Serving \(runtime.accountIDs().count) accounts on \(listeners) listeners"
+        manager.tell(.ready, .status(([text] + notes).joined(separator: "; ")))
     }
 
     // MARK: Life
@@ -110,7 +117,7 @@ extension Daemon {
     /// Serves until a signal or a failure ends it. Returns the exit code.
     func runUntilStopped() async -> Int32 {
         state.withLock { $0.phase = "serving" }
-        manager.tell(.ready)
+        tellReady()
         startWatchdog()
         logger.notice("serving", metadata: ["version": "\(Version.current)"])
         for await number in signals.stream {
@@ -118,6 +125,7 @@ extension Daemon {
             case SIGHUP: reloadOnSignal()
             case SIGABRT:
                 state.withLock { $0.phase = "failed" }
+                manager.tell(.status("The journal failed: see the log"))
                 log.flush()
                 return StartProblem.journalFailed
             default:
@@ -142,7 +150,7 @@ extension Daemon {
     /// long.
     private func stop() async {
         state.withLock { $0.phase = "stopping" }
-        manager.tell(.stopping)
+        manager.tell(.stopping, .status("Letting messages under way reach the disk"))
         let listeners = state.withLock { state in
             defer { state.listeners.removeAll() }
             return state.listeners

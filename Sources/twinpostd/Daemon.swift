@@ -57,6 +57,8 @@ final class Daemon: Sendable {
         let (log, logger) = makeLogger(configuration)
         defer { log.flush() }
         let tls = try makeTLS(configuration)
+        let manager = ServiceManager()
+        manager.tell(.status("Reading the journal"))
         let data = try NodeData(path: configuration.dataDirectory, create: true)
         var limits = AccountLimits()
         limits.quotaDefaultOctets = quotaDefault(configuration)
@@ -71,9 +73,16 @@ final class Daemon: Sendable {
         do {
             let daemon = try Daemon(
                 configPath: configPath, configuration: configuration, runtime: runtime,
-                secret: data.serverSecret(), tls: tls, log: log, logger: logger, signals: signals)
+                secret: data.serverSecret(), tls: tls, log: log, logger: logger, signals: signals,
+                manager: manager)
             try await daemon.listen(configuration)
-            try await daemon.serveControl(configuration)
+            do {
+                try await daemon.serveControl(configuration)
+            } catch let problem as SocketProblem {
+                throw StartProblem(
+                    "the control socket cannot be opened: \(problem); control.socket names it",
+                    exitCode: StartProblem.unavailable)
+            }
             return daemon
         } catch {
             runtime.stop()
@@ -118,7 +127,7 @@ final class Daemon: Sendable {
 
     private init(
         configPath: String, configuration: Configuration, runtime: NodeRuntime, secret: [UInt8],
-        tls: TLSContexts, log: LogOutput, logger: Logger, signals: Signals
+        tls: TLSContexts, log: LogOutput, logger: Logger, signals: Signals, manager: ServiceManager
     ) throws {
         self.log = log
         self.configPath = configPath
@@ -126,7 +135,7 @@ final class Daemon: Sendable {
         self.tls = tls
         self.logger = logger
         self.signals = signals
-        manager = ServiceManager()
+        self.manager = manager
         // One loop for two cores: hand-overs between loops cost more than they bring there.
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
         threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
@@ -244,6 +253,12 @@ final class Daemon: Sendable {
     private func listen(_ configuration: Configuration) async throws {
         let inherited = InheritedSockets { name in getenv(name).map { String(cString: $0) } }
         let listener = Listener(group: group)
+        for name in inherited.sockets.map(\.name)
+        where !configuration.listeners.contains(where: { $0.endpoint == .systemd(name: name) }) {
+            logger.warning(
+                "systemd passed a socket that no listener names: nobody is served on it",
+                metadata: ["socket": "\(name)"])
+        }
         for entry in configuration.listeners {
             guard let initialize = initializer(for: entry) else {
                 logger.warning(
@@ -256,9 +271,7 @@ final class Daemon: Sendable {
                 do {
                     channel = try await listener.listen(on: address, initialize: initialize)
                 } catch {
-                    throw StartProblem(
-                        "cannot listen on \(address) for \(entry.service.rawValue): \(error)",
-                        exitCode: StartProblem.unavailable)
+                    throw Self.cannotListen(on: address, entry.service, error)
                 }
                 state.withLock { $0.listeners.append((entry, channel)) }
                 logger.info(
@@ -266,6 +279,25 @@ final class Daemon: Sendable {
                     metadata: ["service": "\(entry.service.rawValue)", "on": "\(address)"])
             }
         }
+    }
+
+    private static func cannotListen(
+        on address: ListenAddress, _ service: Configuration.Service, _ error: any Error
+    ) -> StartProblem {
+        let code = (error as? IOError)?.errnoCode ?? 0
+        let reason = code == 0 ? "\(error)" : String(cString: strerror(code))
+        let remedy =
+            switch code {
+            case EADDRINUSE: ": another program has it; stop that one, or name another port"
+            case EACCES:
+                ": ports below 1024 are handed over by systemd (systemd-socket, in "
+                    + "docs/configuration.md)"
+            case EADDRNOTAVAIL: ": this machine does not have that address"
+            default: ""
+            }
+        return StartProblem(
+            "cannot listen on \(address) for \(service.rawValue) (\(reason))\(remedy)",
+            exitCode: StartProblem.unavailable)
     }
 
     private func addresses(of endpoint: Configuration.Endpoint, _ inherited: InheritedSockets)

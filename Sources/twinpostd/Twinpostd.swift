@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+import NodeRuntime
 import PlatformLinux
 
 /// The node: SMTP, journal and IMAP in one process.
@@ -14,8 +15,9 @@ struct Twinpostd: ParsableCommand {
             configuration again, SIGTERM or SIGINT makes it stop. It never needs to be root: \
             ports below 1024 are handed to it by systemd.
 
-            Exit codes: 0 stopped as asked, 70 the journal failed, 75 the data or a port is in use, \
-            78 the configuration is wrong.
+            Exit codes: 0 stopped as asked, 64 the command line makes no sense, 65 the data is \
+            damaged, 70 the journal failed, 75 the data or a port is in use or cannot be used, 78 \
+            the configuration is wrong.
             """)
 
     @Option(name: .long, help: "The configuration file.")
@@ -57,6 +59,7 @@ struct StartProblem: Error, CustomStringConvertible {
     var exitCode: Int32
 
     /// sysexits.h, as `docs/commands.md` lists them.
+    static let damaged: Int32 = 65
     static let unavailable: Int32 = 75
     static let misconfigured: Int32 = 78
     static let journalFailed: Int32 = 70
@@ -70,6 +73,7 @@ struct StartProblem: Error, CustomStringConvertible {
         switch error {
         case let problem as StartProblem: problem.exitCode
         case is ConfigurationError: misconfigured
+        case let error as NodeDataError where error.kind == .damaged: damaged
         default: unavailable
         }
     }
