@@ -64,6 +64,14 @@ struct AcceptedMail: Sendable {
         return true
     }
 
+    /// The origin's stream went another way after `common`: what it had beyond is this node's own now.
+    mutating func adopt(from origin: Slot, beyond common: UInt64, by slot: Slot) {
+        for (instance, entry) in entries
+        where entry.origin == origin && entry.sequence > common {
+            entries[instance]!.origin = slot
+        }
+    }
+
     mutating func acknowledge(_ instance: InstanceID) -> Bool {
         acknowledged.insert(instance).inserted
     }

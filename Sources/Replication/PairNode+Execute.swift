@@ -204,6 +204,7 @@ extension PairNode {
         let lost = peer.end > common ? Array(peer.records[Int(common)...]) : []
         cutPeer(to: common)
         peerHasDiverged = true
+        accepted.adopt(from: slot.other, beyond: common, by: slot)
         executed = min(executed, common)
         executedDurable = min(executedDurable, common)
         for id in accounts.keys where accounts[known: id].line.home == slot {

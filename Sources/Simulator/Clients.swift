@@ -25,6 +25,8 @@ struct Client {
         var messages: [UInt32: Message] = [:]
         /// As it was when the cache was last compared with it, at which node.
         var verified: (node: Int, mailbox: Mailbox)?
+        /// How much of each node's journal it may come from.
+        var sources = [0, 0]
     }
 
     struct Message: Equatable {
@@ -45,7 +47,7 @@ struct Client {
     }
 
     /// Brings the cache of one mailbox to what the server shows, in this client's way.
-    mutating func synchronise(_ mailbox: Mailbox) {
+    mutating func synchronise(_ mailbox: Mailbox, durable: Int) {
         var cache = caches[mailbox.id] ?? Cache(validity: mailbox.uidValidity)
         if cache.validity != mailbox.uidValidity { cache = Cache(validity: mailbox.uidValidity) }
         let foreign = mailbox.isForeign(cache.modSeq)
@@ -73,6 +75,8 @@ struct Client {
         }
         cache.uidNext = max(cache.uidNext, mailbox.uidNext)
         cache.modSeq = mailbox.highestModSeq
+        if kind != .naive { cache.sources = [0, 0] }
+        cache.sources[node] = durable
         caches[mailbox.id] = cache
     }
 
@@ -106,7 +110,7 @@ extension World {
                 checked[client.node][mailbox.id] = mailbox
             }
             if clients[i].isVerified(mailbox, client.node) { continue }
-            clients[i].synchronise(mailbox)
+            clients[i].synchronise(mailbox, durable: hosts[client.node].durable)
             if check(clients[i], mailbox) {
                 clients[i].caches[mailbox.id]!.verified = (client.node, mailbox)
             }

@@ -53,6 +53,7 @@ extension World {
         if safe < hosts[i].durable {
             count("fault lost what was synced")
             isDishonest = true
+            forgetWhatIsLost(i, kept)
         }
         hosts[i].journal.removeSubrange(kept...)
         ledger.held[i] = ledger.held[i].filter { $0.value <= kept }
@@ -127,11 +128,65 @@ extension World {
         let wipes = chance(20)
         let kept = wipes ? 0 : Int(random.below(UInt64(hosts[i].journal.count)))
         note("roll back \(i) to \(kept) records of \(hosts[i].journal.count)")
+        forgetWhatIsLost(i, kept)
         hosts[i].journal.removeSubrange(kept...)
         if wipes { count("fault wiped disk") }
         queue.add(.restart(i), at: now + milliseconds(10...5000))
         forgive()
         return true
+    }
+
+    /// Clients forget the mailboxes of which they saw what no disk holds any more: neither node can know
+    /// that it was there, and that somebody saw it, so that nobody can promise that its numbers are not
+    /// given again. What the other node still has must come back, and is not forgotten.
+    private mutating func forgetWhatIsLost(_ i: Int, _ kept: Int) {
+        struct Name: Hashable {
+            var origin: Slot
+            var incarnation: UInt64
+            var sequence: UInt64
+        }
+        func name(_ record: LogRecord) -> Name? {
+            record.origin.map {
+                Name(origin: $0, incarnation: record.incarnation, sequence: record.sequence)
+            }
+        }
+        // Orders that a node did not hear to be durable where they come from, it drops (R2).
+        var held: Set<Name> = []
+        var unheard: [Name] = []
+        for record in hosts[1 - i].journal {
+            if case .mark(let mark) = record.entry {
+                held.formUnion(unheard.filter { $0.sequence <= mark })
+                unheard.removeAll { $0.sequence <= mark }
+            }
+            if case .apart = record.entry { unheard.removeAll() }
+            guard let name = name(record) else { continue }
+            if Int(name.origin.rawValue) == i { unheard.append(name) } else { held.insert(name) }
+        }
+        var lost: [AccountID: Int] = [:]
+        for (index, record) in hosts[i].journal.enumerated().dropFirst(kept) {
+            guard let name = name(record), !held.contains(name) else { continue }
+            for account in accounts(of: record.entry) where lost[account] == nil {
+                lost[account] = index + 1
+            }
+        }
+        for c in clients.indices {
+            guard let first = lost[clients[c].account] else { continue }
+            for (id, cache) in clients[c].caches where cache.sources[i] >= first {
+                count("cache of what is lost")
+                clients[c].caches[id] = nil
+            }
+        }
+    }
+
+    private func accounts(of entry: Entry) -> [AccountID] {
+        switch entry {
+        case .accept(let op, _, _): op.deliveries.map(\.account)
+        case .orders(let account, _, _, _), .branch(let account, _, _): [account]
+        case .request(let request): [request.account]
+        case .merge(let op, _): [op.account]
+        case .line(let state): [state.id]
+        case .acknowledged, .mark, .apart, .connected, .diverged: []
+        }
     }
 
     /// Mail that no disk holds any more is lost; every other must turn up.

@@ -91,6 +91,23 @@ import Testing
         for i in 0...1 { #expect(!pair.account(i).subscriptions.contains("News")) }
     }
 
+    @Test mutating func aRetryOfMailThatItsNodeLostIsAnswered() {
+        let before = pair.journalCount(0)
+        for other in UInt64(10)..<30 { _ = pair.deliver(0, other) }
+        let first = pair.deliver(0, 1)
+        pair.exchange()
+        #expect(pair.reply(first) != nil)
+        pair.part()
+        pair.rollBack(0, to: before)
+        // It writes on without what it lost, so that both streams differ from there.
+        _ = pair.deliver(0, 2)
+        pair.meet()
+        let retry = pair.deliver(1, 1)
+        pair.wait(seconds: 2)
+        #expect(pair.reply(retry) == pair.reply(first))
+        for i in 0...1 { #expect(pair.inbox(i).messages.count == 22) }
+    }
+
     @Test mutating func renamingInboxLeavesWhatItsClientHadNotSeen() {
         pair.append(0, 1)
         pair.exchange()

@@ -7,7 +7,13 @@ import Replication
 struct TwoNodes {
     static let account = AccountID(rawValue: 7)
 
-    private(set) var nodes: [PairNode] = []
+    /// Holds a node, which cannot be copied.
+    private final class Machine {
+        var node: PairNode
+        init(_ node: consuming PairNode) { self.node = node }
+    }
+
+    private var machines: [Machine] = []
     private var journals: [[LogRecord]] = [[], []]
     private var wires: [[Frame]] = [[], []]
     /// Frames to this node are lost.
@@ -18,14 +24,7 @@ struct TwoNodes {
 
     /// An account with its home on node 0, both nodes connected.
     init() {
-        for i in 0...1 {
-            let configuration = PairNode.Configuration(
-                slot: Slot(rawValue: UInt8(i))!, cluster: 1)
-            nodes.append(
-                PairNode(
-                    configuration, incarnation: UInt64(i + 1), journal: [],
-                    randomness: SeededRandomness(seed: UInt64(i))))
-        }
+        for i in 0...1 { machines.append(Machine(Self.node(i, incarnation: UInt64(i + 1), []))) }
         nextToken = 1
         step(
             0,
@@ -37,6 +36,24 @@ struct TwoNodes {
         meet()
     }
 
+    private static func node(
+        _ i: Int, incarnation: UInt64, _ journal: [LogRecord]
+    ) -> PairNode {
+        PairNode(
+            PairNode.Configuration(slot: Slot(rawValue: UInt8(i))!, cluster: 1),
+            incarnation: incarnation, journal: journal,
+            randomness: SeededRandomness(seed: incarnation))
+    }
+
+    func journalCount(_ i: Int) -> Int { journals[i].count }
+
+    /// The node starts again on a disk that has lost all but so many records.
+    mutating func rollBack(_ i: Int, to count: Int) {
+        journals[i].removeSubrange(count...)
+        machines[i].node = Self.node(i, incarnation: UInt64(100 + clock % 1_000_000), journals[i])
+        step(i, .tick)
+    }
+
     private var now: Now {
         Now(
             wall: Instant(nanosecondsSinceEpoch: clock + 1_700_000_000_000_000_000),
@@ -45,9 +62,9 @@ struct TwoNodes {
 
     /// One event, and the sync of what it wrote.
     private mutating func step(_ i: Int, _ event: PairNode.Event) {
-        var written = perform(nodes[i].step(event, now: now), i)
+        var written = perform(machines[i].node.step(event, now: now), i)
         while written {
-            written = perform(nodes[i].step(.durable(journals[i].count), now: now), i)
+            written = perform(machines[i].node.step(.durable(journals[i].count), now: now), i)
         }
     }
 
@@ -93,7 +110,7 @@ struct TwoNodes {
         wait(seconds: 12)
     }
 
-    var isConnected: Bool { nodes.allSatisfy { $0.link == .connected } }
+    var isConnected: Bool { machines.allSatisfy { $0.node.link == .connected } }
 
     /// A client's change; the answer, if it has come by itself.
     @discardableResult
@@ -103,9 +120,23 @@ struct TwoNodes {
         return nextToken
     }
 
+    /// A message from a sender, told by its number.
+    mutating func deliver(_ i: Int, _ number: UInt64) -> UInt64 {
+        nextToken += 1
+        let digest = SHA256Digest(words: (number, 1, 0, 0))
+        step(
+            i,
+            .deliver(
+                token: nextToken,
+                .init(
+                    digest: digest, sizeOctets: 1, reversePath: [1], receivedDigest: digest,
+                    recipients: [(Self.account, [1])])))
+        return nextToken
+    }
+
     func reply(_ token: UInt64) -> ChangeResult? { replies[token] }
 
-    func account(_ i: Int) -> AccountState { nodes[i].visible(Self.account)! }
+    func account(_ i: Int) -> AccountState { machines[i].node.visible(Self.account)! }
 
     func inbox(_ i: Int) -> Mailbox { account(i).mailbox(account(i).inboxID)! }
 
