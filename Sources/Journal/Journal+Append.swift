@@ -166,6 +166,7 @@ extension Journal {
         out.store(configuration.incarnation, at: 24)
         out.store(end.value, at: 32)
         finishRecord(offset, 40)
+        start = .pending
     }
 
     /// Drops everything that waits for a commit, for instance when the disk is full.
@@ -173,6 +174,7 @@ extension Journal {
         precondition(!isSyncing)
         heads = committedHeads
         pending.clear()
+        if start == .pending { start = .due }
     }
 
     /// Starts a record: its header, zeroed but for length and kind, is in the buffer afterwards.
@@ -180,6 +182,10 @@ extension Journal {
         if let failure { throw .failed(failure) }
         precondition(!isSyncing, "append between write and sync")
         let buffer = pending.buffer
+        if buffer.count == 0 {
+            buffer.appendZeros(BatchHeader.octets)
+            if start == .due { try appendStart() }
+        }
         let longest = min(
             configuration.batchOctetsMax, configuration.segmentOctets - SegmentHeader.octets)
         if length > configuration.recordOctetsMax
@@ -188,7 +194,6 @@ extension Journal {
             throw .recordTooLong(octets: length)
         }
         if buffer.count + Record.padded(length) > longest { throw .batchFull }
-        if buffer.count == 0 { buffer.appendZeros(BatchHeader.octets) }
         let offset = buffer.count
         buffer.reserve(Record.padded(length))
         buffer.appendZeros(kind.headerOctets)

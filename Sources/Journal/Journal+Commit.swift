@@ -16,11 +16,13 @@ extension Journal {
     /// Writes and syncs what waits. Afterwards all of it is durable.
     ///
     /// - Returns: `durablePosition`.
-    /// - Throws: `full` if there is no room for another segment: nothing is lost, what waits still
-    ///   waits; `failed` if the disk failed: the process has to stop.
+    /// - Parameter usingReserve: may use the room that is kept for what must work on a full disk: what
+    ///   frees space, or makes that possible.
+    /// - Throws: `full` if there is no room: nothing is lost, what waits still waits or can be
+    ///   discarded; `failed` if the disk failed: the process has to stop.
     @discardableResult
-    public func commit() throws(JournalError) -> LocalPosition {
-        if try write() != nil { try sync() }
+    public func commit(usingReserve: Bool = false) throws(JournalError) -> LocalPosition {
+        if try write(usingReserve: usingReserve) != nil { try sync() }
         return durable
     }
 
@@ -28,14 +30,15 @@ extension Journal {
     /// appended until `sync`.
     ///
     /// - Returns: nil if nothing waits.
-    public func write() throws(JournalError) -> WrittenBatch? {
+    public func write(usingReserve: Bool = false) throws(JournalError) -> WrittenBatch? {
         if let failure { throw .failed(failure) }
         precondition(!isSyncing, "write without the sync of the batch before")
         let buffer = pending.buffer
         if pending.recordCount == 0 { return nil }
         let length = buffer.count
         let filled = (length + alignment - 1) / alignment * alignment
-        if current == nil || end.offset + filled > configuration.segmentOctets {
+        let kept = usingReserve || preparer.readyCount > 0 ? 0 : tailReserveOctets
+        if current == nil || end.offset + filled > configuration.segmentOctets - kept {
             try enterNextSegment()
         }
         guard let segment = current else { preconditionFailure("no segment") }
@@ -60,7 +63,15 @@ extension Journal {
             } else {
                 try segment.file.write(at: UInt64(start.offset), [bytes])
             }
-        } catch { throw fail(error) }
+        } catch {
+            // Nobody was promised anything of it, and the next batch is written over whatever of it
+            // is there. A full disk refuses even this where it stores what is written over elsewhere.
+            if error.code == .full {
+                buffer.count = length
+                throw .full
+            }
+            throw fail(error)
+        }
         lastBatch &+= 1
         lastChecksum = checksum
         end = LocalPosition(segment: segment.number, offset: start.offset + filled)
@@ -87,16 +98,18 @@ extension Journal {
             if !rules.contains(.goOnAfterFailedSync) { throw fail(error) }
         }
         let length = pending.buffer.count
-        let start = end.offset - length
+        writtenOctets += UInt64(length)
+        let first = end.offset - length
         for body in pending.bodies {
             let position =
                 body.offset == 0
                 ? LocalPosition.zero
-                : LocalPosition(segment: segment.number, offset: start + body.offset)
+                : LocalPosition(segment: segment.number, offset: first + body.offset)
             if let old = body.movedFrom, table.location(body.number)?.position != old { continue }
             table.set(body.number, BodyLocation(position: position, length: body.length))
         }
         isSyncing = false
+        if start == .pending { start = .written }
         durable = end
         committedHeads = heads
         pending.clear()

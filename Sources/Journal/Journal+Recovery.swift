@@ -312,8 +312,17 @@ extension Journal {
                     try disk.remove(name)
                 }
             }
-        } catch { throw fail(error) }
+        } catch {
+            if error.code == .full { throw .full }
+            throw fail(error)
+        }
         try appendStart()
-        try commit()
+        do throws(JournalError) {
+            try commit(usingReserve: true)
+        } catch {
+            // Nothing depends on this record. Mail can be read on a disk that is full, and expunged.
+            guard error == .full, !segments.isEmpty else { throw error }
+            discardPending()
+        }
     }
 }

@@ -37,6 +37,12 @@ public final class Journal {
     var compaction = CompactionState()
     /// The last batch that recovery accepted, to be written again if a sync failed before.
     var tail: (batch: UInt64, offset: Int, bytes: [UInt8])?
+    /// The record of this start: with the next batch, if there was no room for one of its own.
+    var start = StartRecord.written
+
+    enum StartRecord {
+        case due, pending, written
+    }
 
     struct CurrentSegment {
         var number: UInt64
@@ -102,6 +108,9 @@ public final class Journal {
     /// Octets of records that wait for a commit.
     public var pendingOctets: Int { pending.buffer.count }
 
+    /// Octets of the journal's segments that this run has written batches to.
+    public internal(set) var writtenOctets: UInt64 = 0
+
     /// Segments that exist, without spares.
     public var segmentCount: Int { segments.count }
 
@@ -112,7 +121,8 @@ public final class Journal {
         if octets + 80 > UInt64(bodyInlineMax) {
             return free >= configuration.reserveOctets + octets
         }
-        let left = configuration.segmentOctets - (current == nil ? 0 : end.offset)
+        let left =
+            configuration.segmentOctets - tailReserveOctets - (current == nil ? 0 : end.offset)
         let needed = Int(octets) + pending.buffer.count + 8192
         // One spare always stays for what must work on a full disk.
         let spares = max(0, preparer.readyCount - 1)
@@ -126,6 +136,14 @@ public final class Journal {
         if pending.recordCount > 0, let known = pending.freeOctets { return known }
         pending.freeOctets = try? disk.freeOctets()
         return pending.freeOctets
+    }
+
+    /// The end of the current segment, which is kept while no spare is ready for what must work on a
+    /// full disk; there it is the only room that is left (R34).
+    var tailReserveOctets: Int {
+        min(
+            1 << 20, configuration.segmentOctets / 8 / BatchHeader.alignment * BatchHeader.alignment
+        )
     }
 
     /// The longest body that fits into a segment; longer ones need a file.

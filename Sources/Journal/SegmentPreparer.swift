@@ -12,14 +12,12 @@ public final class SegmentPreparer: Sendable {
     private let disk: any Disk
     private let segmentOctets: Int
     private let wanted: Int
-    private let reserveOctets: UInt64
     private let state = Mutex(State())
 
     init(disk: any Disk, configuration: JournalConfiguration) {
         self.disk = disk
         segmentOctets = configuration.segmentOctets
         wanted = configuration.spareSegments
-        reserveOctets = configuration.reserveOctets
     }
 
     /// Segments that are ready.
@@ -80,6 +78,10 @@ public final class SegmentPreparer: Sendable {
         let name = newName()
         let octets = segmentOctets
         do throws(DiskError) {
+            // Filling the disk up to find that out would take the room from others for a while.
+            if try disk.freeOctets() < UInt64(octets) {
+                throw DiskError(.full, operation: "fill", file: name)
+            }
             let file = try disk.open(name, create: true)
             try file.fill(to: UInt64(octets))
             try file.sync()

@@ -43,8 +43,8 @@ public struct Node: Sendable {
         public var body: BodyNumber
     }
 
-    public let orderer: Orderer
-    public private(set) var accounts: [AccountID: AccountState] = [:]
+    public private(set) var orderer: Orderer
+    public internal(set) var accounts: [AccountID: AccountState] = [:]
     /// By address in lower case.
     public private(set) var accountsByAddress: [String: AccountID] = [:]
     /// Grows whenever `accountsByAddress` may have changed.
@@ -52,13 +52,15 @@ public struct Node: Sendable {
     public private(set) var clock = HybridTime.zero
 
     /// What the steps since the last `takeBatch` produced.
-    private var records: [Record] = []
-    private var touched: Set<AccountID> = []
+    var records: [Record] = []
+    var touched: Set<AccountID> = []
     /// Accepted in this batch, without a place yet; by account, in order of arrival.
-    private var unassigned: [AccountID: [InstanceID]] = [:]
-    private var unassignedOrder: [AccountID] = []
-    private var acknowledged: [InstanceID] = []
-    private var retries = RetryMemory()
+    var unassigned: [AccountID: Unassigned] = [:]
+    var unassignedOrder: [AccountID] = []
+    var acknowledged: [InstanceID] = []
+    var retries = RetryMemory()
+    var undo = Undo()
+    var nextExpiry = MonotonicTime(nanoseconds: 0)
     private var randomness: any Randomness & Sendable
 
     public init(
@@ -67,6 +69,11 @@ public struct Node: Sendable {
     ) {
         orderer = Orderer(slot: slot, limits: limits)
         self.randomness = randomness
+    }
+
+    /// What an account may hold that has no quota of its own; nil is no limit.
+    public mutating func setQuotaDefault(octets: UInt64?) {
+        orderer.limits.quotaDefaultOctets = octets
     }
 
     // MARK: Steps
@@ -87,8 +94,7 @@ public struct Node: Sendable {
             remove(id)
             return .done
         case .acknowledged(let ticket):
-            retries.acknowledge(ticket)
-            acknowledged.append(ticket)
+            acknowledged += retries.acknowledge(ticket)
             return .done
         case .abandoned(let ticket):
             retries.abandon(ticket)
@@ -96,71 +102,51 @@ public struct Node: Sendable {
         }
     }
 
-    /// The answer to a retry of a message whose `250` got lost, if that is what `delivery` is (R7).
-    /// Asked before the body is stored. A retry that is new to some recipients is delivered to those.
-    public mutating func absorb(_ delivery: inout MailDelivery) -> ChangeResult? {
-        guard retries.count > 0 else { return nil }
-        var ticket: InstanceID?
-        delivery.recipients.removeAll { recipient in
-            let key = RetryMemory.key(
-                reversePath: delivery.reversePath, forwardPath: recipient.forwardPath,
-                received: delivery.receivedDigest)
-            guard let absorbed = retries.absorb(key) else { return false }
-            ticket = absorbed
-            return true
-        }
-        guard let ticket, delivery.recipients.isEmpty else { return nil }
-        return .accepted(ticket)
-    }
-
-    /// Ends a batch: gives what was accepted its places, and returns what is to be journalled and
-    /// which accounts will look different once that is durable.
-    public mutating func takeBatch(now: Now) -> (records: [Record], touched: [AccountID]) {
-        assignPending(now)
-        if !acknowledged.isEmpty {
-            record(.acknowledged(.init(instances: acknowledged)), now)
-            acknowledged.removeAll(keepingCapacity: true)
-        }
-        let batch = (records, touched.sorted())
-        records.removeAll(keepingCapacity: true)
-        touched.removeAll(keepingCapacity: true)
-        return batch
-    }
-
     // MARK: Kinds of events
 
     private mutating func deliver(_ delivery: MailDelivery, _ body: BodyNumber, _ now: Now)
         -> ChangeResult
     {
-        let deliveries = delivery.recipients.compactMap { recipient -> Op.Delivery? in
-            guard let account = accounts[recipient.account] else { return nil }
+        var deliveries: [Op.Delivery] = []
+        var retried: [InstanceID] = []
+        for recipient in delivery.recipients {
+            guard let account = accounts[recipient.account] else { continue }
+            if let first = self.retried(recipient, of: delivery) {
+                retried.append(first)
+                continue
+            }
             let instance = InstanceID(rawValue: randomness.next128())
-            return Op.Delivery(
-                instance: instance, emailID: EmailID(rawValue: instance.rawValue),
-                account: account.id, mailbox: account.inboxID, flags: .none,
-                forwardPath: recipient.forwardPath)
+            deliveries.append(
+                Op.Delivery(
+                    instance: instance, emailID: EmailID(rawValue: instance.rawValue),
+                    account: account.id, mailbox: account.inboxID, flags: .none,
+                    forwardPath: recipient.forwardPath))
         }
-        guard let first = deliveries.first else { return .refused(.noSuchAccount) }
+        guard let first = deliveries.first else {
+            return absorb(retried, ticket: retried.first) ?? .refused(.noSuchAccount)
+        }
         let accept = Op.Accept(
             digest: delivery.body.digest, sizeOctets: UInt32(clamping: delivery.body.sizeOctets),
             internalDate: now.wall,
             reversePath: delivery.reversePath, receivedDigest: delivery.receivedDigest,
             deliveries: deliveries)
         self.accept(accept, body, now)
-        retries.remember(accept)
+        retries.remember(accept, ticket: first.instance)
+        undo.remembered += deliveries.map(\.instance)
+        _ = absorb(retried, ticket: first.instance)
         return .accepted(first.instance)
     }
 
     private mutating func accept(_ accept: Op.Accept, _ body: BodyNumber, _ now: Now) {
         record(.accept(accept), body: body, now)
-        for delivery in accept.deliveries {
-            // Several recipients may be one account: it applies the whole operation once.
-            if unassigned[delivery.account]?.contains(delivery.instance) == true { continue }
-            if unassigned[delivery.account] == nil { unassignedOrder.append(delivery.account) }
-            unassigned[delivery.account, default: []].append(delivery.instance)
-        }
         var applied: [AccountID] = []
-        for delivery in accept.deliveries where !applied.contains(delivery.account) {
+        for delivery in accept.deliveries {
+            if unassigned[delivery.account] == nil { unassignedOrder.append(delivery.account) }
+            unassigned[delivery.account, default: Unassigned()]
+                .add(delivery.instance, octets: accept.sizeOctets)
+            // Several recipients may be one account: it applies the whole operation once.
+            if applied.contains(delivery.account) { continue }
+            save(delivery.account)
             accounts[delivery.account]?.apply(.accept(accept), body: body)
             applied.append(delivery.account)
         }
@@ -209,6 +195,7 @@ public struct Node: Sendable {
             }
         }
         assignPending(now)
+        save(account)
         let (ops, result) = orderer.order(
             change, on: &accounts[account]!, at: now.wall, randomness: &randomness)
         for op in ops { record(op, now) }
@@ -228,6 +215,7 @@ public struct Node: Sendable {
             at: now.wall)
         assignPending(now)
         record(.createAccount(op), now)
+        save(id)
         accounts[id] = .created(by: op)
         let credential = Op.setCredential(.init(account: id, verifier: new.verifier))
         record(credential, now)
@@ -240,15 +228,16 @@ public struct Node: Sendable {
     /// Gives everything accepted so far its place. Orders of other kinds come after, so that MODSEQs
     /// ascend in the journal as they do in the mailbox.
     @discardableResult
-    private mutating func assignPending(_ now: Now) -> [Op.Assign.Item] {
+    mutating func assignPending(_ now: Now) -> [Op.Assign.Item] {
         var all: [Op.Assign.Item] = []
         for account in unassignedOrder {
-            guard let instances = unassigned[account], let state = accounts[account] else {
+            guard let waiting = unassigned[account], let state = accounts[account] else {
                 continue
             }
             do throws(Refusal) {
-                let assign = try orderer.assign(instances, in: state, at: now.wall)
+                let assign = try orderer.assign(waiting.instances, in: state, at: now.wall)
                 record(.assign(assign), now)
+                save(account)
                 accounts[account]!.apply(.assign(assign))
                 touched.insert(account)
                 all += assign.items
@@ -262,7 +251,7 @@ public struct Node: Sendable {
         return all
     }
 
-    private mutating func record(
+    mutating func record(
         _ op: Op, body: BodyNumber = BodyNumber(rawValue: 0), _ now: Now
     ) {
         clock = clock.next(at: now.wall)
@@ -283,14 +272,14 @@ public struct Node: Sendable {
             accounts[change.account]?.apply(op)
             indexAddresses()
         case .acknowledged(let seen):
-            for ticket in seen.instances { retries.acknowledge(ticket) }
+            for instance in seen.instances { retries.forget(instance) }
         case .accept(let accept):
             var applied: [AccountID] = []
             for delivery in accept.deliveries where !applied.contains(delivery.account) {
                 accounts[delivery.account]?.apply(op, body: body)
                 applied.append(delivery.account)
             }
-            retries.remember(accept)
+            retries.remember(accept, ticket: nil)
         default:
             if let account = op.account { accounts[account]?.apply(op) }
         }
@@ -319,29 +308,33 @@ public struct Node: Sendable {
         indexAddresses()
     }
 
-    /// Assigns what a crash left accepted without a place, so that it shows; to be journalled with the
-    /// first batch.
+    /// Lets what a crash left accepted without a place have one in the first batch.
     public mutating func finishRecovery(now: Now) {
         for id in accounts.keys.sorted() {
-            let waiting = accounts[id]!.pending.keys.sorted()
+            let waiting = accounts[id]!.pending.values.sorted {
+                $0.facts.instance < $1.facts.instance
+            }
             guard !waiting.isEmpty else { continue }
-            unassigned[id] = waiting
             unassignedOrder.append(id)
+            for message in waiting {
+                unassigned[id, default: Unassigned()]
+                    .add(message.facts.instance, octets: message.facts.sizeOctets)
+            }
         }
-        retries.dropExpired(at: now.wall)
-        retries.abandonAll()
-        assignPending(now)
+        retries.forgetExpired(at: now.wall)
+        beginBatch()
     }
 
     // MARK: Addresses
 
     private mutating func remove(_ id: AccountID) {
+        save(id)
         accounts[id] = nil
         indexAddresses()
         touched.insert(id)
     }
 
-    private mutating func indexAddresses() {
+    mutating func indexAddresses() {
         addressGeneration += 1
         accountsByAddress.removeAll(keepingCapacity: true)
         for id in accounts.keys.sorted() {

@@ -98,6 +98,8 @@ public struct NodeRequest: Sendable {
         case change(AccountID, Change)
         case createAccount(addresses: [String], verifier: [UInt8], quotaOctets: UInt64?)
         case removeAccount(AccountID)
+        /// What an account may hold that has no quota of its own; nil is no limit.
+        case setQuotaDefault(octets: UInt64?)
     }
 
     public var work: Work

@@ -33,7 +33,8 @@ public final class NodeRuntime: NodeGateway {
     /// Kept for its lock.
     private let data: NodeData
     let queue = WorkQueue<Work>()
-    let index: SQLiteIndex
+    /// None on a disk that was too full for it.
+    private let openedIndex = Mutex<SQLiteIndex?>(nil)
     private let views = Mutex(Views())
     private let listeners = Mutex<[Listener]>([])
     private let bodies: BodyReader
@@ -66,14 +67,7 @@ public final class NodeRuntime: NodeGateway {
         bodyFiles = opened.journal.bodyFiles
         recovery = opened.journal.report
         slotName = data.identity.slot == .a ? "a" : "b"
-        let reader = opened.journal.bodies
-        do throws(IndexError) {
-            index = try SQLiteIndex(
-                path: data.indexPath, owner: data.identity.owner,
-                readBody: { try reader.read($0) }, report: report)
-        } catch {
-            throw NodeDataError("the index cannot be made: \(error)", kind: .system)
-        }
+        openIndex(report)
         publish(opened.node, touched: opened.node.accounts.keys.sorted())
         let writer = Writer(
             node: opened.node, journal: opened.journal, runtime: self,
@@ -87,7 +81,7 @@ public final class NodeRuntime: NodeGateway {
     public func stop() {
         queue.close()
         thread.withLock { $0.take() }?.join()
-        index.close()
+        index?.close()
     }
 
     /// Has `body` called on the writing thread, before anybody is answered, when accounts or their
@@ -98,7 +92,7 @@ public final class NodeRuntime: NodeGateway {
 
     // MARK: NodeGateway
 
-    public var summaries: any SummaryStore { index }
+    public var summaries: any SummaryStore { index ?? NoSummaries.none }
 
     public func account(_ id: AccountID) -> AccountState? {
         views.withLock { $0.accounts[id] }
@@ -152,6 +146,29 @@ public final class NodeRuntime: NodeGateway {
 
     // MARK: For the writer
 
+    var index: SQLiteIndex? { openedIndex.withLock { $0 } }
+
+    /// Opens the index, if that is still to be done. Without it, what it would hold is made from the
+    /// messages.
+    ///
+    /// - Returns: whether it was opened.
+    @discardableResult
+    func openIndex(_ report: @escaping @Sendable (String) -> Void) -> Bool {
+        openedIndex.withLock { index in
+            guard index == nil else { return false }
+            do throws(IndexError) {
+                let reader = bodies
+                index = try SQLiteIndex(
+                    path: data.indexPath, owner: data.identity.owner,
+                    readBody: { try reader.read($0) }, report: report)
+                return true
+            } catch {
+                report("there is no index, so large mailboxes are listed slowly: \(error)")
+                return false
+            }
+        }
+    }
+
     /// Makes the accounts' states of a durable batch visible.
     func publish(_ node: Node, touched: [AccountID]) {
         let changed = views.withLock { views -> (@Sendable () -> Void)? in
@@ -168,6 +185,16 @@ public final class NodeRuntime: NodeGateway {
     func currentListeners() -> [any NodeSink] {
         listeners.withLock { $0.compactMap(\.sink) }
     }
+}
+
+/// What stands in for the index where there is none.
+private final class NoSummaries: SummaryStore {
+    static let none = NoSummaries()
+
+    func read(
+        _ column: SummaryColumn, of bodies: [BodyNumber],
+        each: (Int, UnsafeRawBufferPointer) throws -> Void
+    ) throws {}
 }
 
 /// What a running node has done so far.

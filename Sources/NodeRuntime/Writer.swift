@@ -30,7 +30,8 @@ final class Writer: @unchecked Sendable {
     private let journal: Journal
     private var failure: String?
 
-    private var octetsSinceCheckpoint = 0
+    /// What the journal had written when the last checkpoint was begun.
+    private var checkpointedOctets: UInt64 = 0
     private var isCheckpointing = false
     private var isCompacting = false
     private var checkpointThread: WorkerThread?
@@ -40,6 +41,8 @@ final class Writer: @unchecked Sendable {
     /// Who waits for what in the batch at hand.
     private var answers: [(sink: any NodeSink, completion: NodeBatch.Completion)] = []
     private var newBodies: [(BodyNumber, [UInt8]?)] = []
+    /// Accounts that the batch changed.
+    private var shown: [AccountID] = []
 
     init(
         node: Node, journal: Journal, runtime: NodeRuntime, checkpointOctets: Int,
@@ -56,6 +59,8 @@ final class Writer: @unchecked Sendable {
 
     func run() {
         startPreparer()
+        // What the last run left accepted without a place.
+        _ = runBatch([], from: 0)
         reconcileIndex()
         var work: [NodeRuntime.Work] = []
         while runtime.queue.takeAll(into: &work, timeout: waiting) {
@@ -80,8 +85,6 @@ final class Writer: @unchecked Sendable {
     private func runBatch(_ work: [NodeRuntime.Work], from start: Int) -> Int {
         let now = clock.now()
         var next = start
-        // Kept only where the disk may fill up in mid-batch: then all of it is taken back.
-        let before = runtime.isLowOnSpace.load(ordering: .relaxed) ? node : nil
         while next < work.count, next - start < Self.requestsPerBatch,
             journal.pendingOctets < Self.batchOctets
         {
@@ -92,8 +95,45 @@ final class Writer: @unchecked Sendable {
             }
             next += 1
         }
-        commit(now, before: before)
+        switch commit(now) {
+        case .done: break
+        case .full: runReserved(work[start..<next], now)
+        case .tooLong: runApart(work[start..<next], now)
+        }
+        finishBatch()
         return next
+    }
+
+    private enum Outcome {
+        case done, full
+        /// The operations are longer than a record or a batch may be.
+        case tooLong
+    }
+
+    /// The disk is full: nothing of the batch was done. What frees space is tried again, with the room
+    /// that is kept for it; the rest is refused.
+    private func runReserved(_ work: ArraySlice<NodeRuntime.Work>, _ now: Now) {
+        answers.removeAll(keepingCapacity: true)
+        for case .request(let request) in work {
+            if request.work.freesSpace {
+                execute(request, now)
+            } else {
+                answer(request, .refused(.diskFull))
+            }
+        }
+        if commit(now, usingReserve: true) != .done { refuseAll(.diskFull) }
+    }
+
+    /// Something in the batch is too long: each request for itself, so that only that one is refused.
+    private func runApart(_ work: ArraySlice<NodeRuntime.Work>, _ now: Now) {
+        answers.removeAll(keepingCapacity: true)
+        for case .request(let request) in work {
+            let first = answers.count
+            execute(request, now)
+            if commit(now) != .done { refuseAll(.unavailable, from: first) }
+            for (number, bytes) in newBodies { runtime.index?.add(number, bytes) }
+            newBodies.removeAll(keepingCapacity: true)
+        }
     }
 
     private func execute(_ request: NodeRequest, _ now: Now) {
@@ -114,9 +154,9 @@ final class Writer: @unchecked Sendable {
         -> ChangeResult
     {
         switch work {
-        case .deliver(var delivery, let acknowledged):
+        case .deliver(let delivery, let acknowledged):
             if let acknowledged { _ = node.step(.acknowledged(acknowledged), now: now) }
-            if let retried = node.absorb(&delivery) { return retried }
+            if let answer = node.answer(to: delivery) { return answer }
             let body = try store(delivery.body)
             runtime.counters.messages.add(1, ordering: .relaxed)
             return node.step(.deliver(delivery, body: body), now: now)
@@ -140,6 +180,9 @@ final class Writer: @unchecked Sendable {
                     .init(addresses: addresses, verifier: verifier, quotaOctets: quota)),
                 now: now)
         case .removeAccount(let account): return node.step(.removeAccount(account), now: now)
+        case .setQuotaDefault(let octets):
+            node.setQuotaDefault(octets: octets)
+            return .done
         }
     }
 
@@ -165,43 +208,53 @@ final class Writer: @unchecked Sendable {
         answers.append((sink, .init(token: request.token, result: result)))
     }
 
-    /// Makes the batch durable; then, and only then, shows and answers it.
-    private func commit(_ now: Now, before: Node?) {
+    /// Makes the batch durable.
+    ///
+    /// If there is no room for it, all of it is taken back: it can be tried again in part.
+    private func commit(_ now: Now, usingReserve: Bool = false) -> Outcome {
         let (records, touched) = node.takeBatch(now: now)
-        var shown = touched
-        if failure == nil, !records.isEmpty || journal.pendingOctets > 0 {
-            do throws(JournalError) {
-                for record in records {
-                    let header = OpHeader(type: record.op.type, clock: record.clock.rawValue)
-                    _ = try journal.append(
-                        header, payload: record.op.encoded, body: record.body)
-                }
-                octetsSinceCheckpoint += journal.pendingOctets
-                _ = try journal.commit()
-                runtime.counters.batches.add(1, ordering: .relaxed)
-                runtime.counters.records.add(UInt64(records.count), ordering: .relaxed)
-                for (number, bytes) in newBodies { runtime.index.add(number, bytes) }
-            } catch {
-                shown = []
-                takeBack(error, before: before)
+        guard failure == nil, !records.isEmpty || journal.pendingOctets > 0 else {
+            shown += failure == nil ? touched : []
+            node.keepBatch(now: now)
+            return .done
+        }
+        do throws(JournalError) {
+            for record in records {
+                let header = OpHeader(type: record.op.type, clock: record.clock.rawValue)
+                _ = try journal.append(header, payload: record.op.encoded, body: record.body)
+            }
+            _ = try journal.commit(usingReserve: usingReserve)
+        } catch {
+            newBodies.removeAll(keepingCapacity: true)
+            switch error {
+            case .full, .batchFull, .recordTooLong:
+                node.revertBatch()
+                journal.discardPending()
+                return error == .full ? .full : .tooLong
+            default:
+                fail("\(error)")
+                refuseAll(.unavailable)
+                return .done
             }
         }
-        newBodies.removeAll(keepingCapacity: true)
-        if !shown.isEmpty { runtime.publish(node, touched: shown) }
-        deliverAnswers(changed: shown)
+        node.keepBatch(now: now)
+        shown += touched
+        runtime.counters.batches.add(1, ordering: .relaxed)
+        runtime.counters.records.add(UInt64(records.count), ordering: .relaxed)
+        return .done
     }
 
-    /// The batch did not become durable: nothing of it is shown, and every answer is a refusal.
-    private func takeBack(_ error: JournalError, before: Node?) {
-        var refusal = Refusal.unavailable
-        if case .full = error, let before {
-            node = before
-            journal.discardPending()
-            refusal = .diskFull
-        } else {
-            fail("\(error)")
-        }
-        for i in answers.indices { answers[i].completion.result = .refused(refusal) }
+    private func refuseAll(_ refusal: Refusal, from first: Int = 0) {
+        for i in first..<answers.count { answers[i].completion.result = .refused(refusal) }
+    }
+
+    /// Shows and answers what is durable, and only that.
+    private func finishBatch() {
+        for (number, bytes) in newBodies { runtime.index?.add(number, bytes) }
+        newBodies.removeAll(keepingCapacity: true)
+        if !shown.isEmpty { runtime.publish(node, touched: shown) }
+        deliverAnswers(changed: shown.count > 1 ? Set(shown).sorted() : shown)
+        shown = []
     }
 
     /// Hands each sink its answers, and every listener the accounts that changed.
@@ -237,13 +290,17 @@ final class Writer: @unchecked Sendable {
         guard failure == nil else { return }
         let isLow = !journal.canAcceptBody(octets: Self.roomOctets)
         if isLow != runtime.isLowOnSpace.exchange(isLow, ordering: .relaxed) {
+            if !isLow, runtime.openIndex(report) { reconcileIndex() }
             report(
                 isLow
                     ? "the disk is nearly full: new mail is deferred with 452 until there is room"
                     : "the disk has room again: new mail is accepted")
         }
         if journal.preparer.isNeeded { preparation.put(()) }
-        if octetsSinceCheckpoint >= checkpointOctets, !isCheckpointing { beginCheckpoint() }
+        if journal.writtenOctets - checkpointedOctets >= UInt64(checkpointOctets), !isCheckpointing
+        {
+            beginCheckpoint()
+        }
         if isCompacting { compactStep() }
     }
 
@@ -271,13 +328,13 @@ final class Writer: @unchecked Sendable {
             let runtime = runtime
             let report = report
             isCheckpointing = true
-            octetsSinceCheckpoint = 0
+            checkpointedOctets = journal.writtenOctets
             checkpointThread?.join()
             checkpointThread = WorkerThread(name: "checkpoint", niceness: 5) {
                 do throws(JournalError) {
                     let finished = try Self.write(snapshot, to: checkpoint)
                     runtime.queue.put(.install(finished))
-                    try? runtime.index.reconcile(live: live.numbers)
+                    try? runtime.index?.reconcile(live: live.numbers)
                 } catch {
                     report("a checkpoint could not be written: \(error)")
                     runtime.queue.put(.checkpointFailed)
@@ -317,11 +374,10 @@ final class Writer: @unchecked Sendable {
         do throws(JournalError) {
             let moved = try journal.compactStep(octetsMax: Self.compactionOctets)
             if moved == 0 { isCompacting = false }
-            octetsSinceCheckpoint += moved
             if moved > 0 { _ = try journal.commit() }
         } catch {
             isCompacting = false
-            if case .full = error { return journal.discardPending() }
+            if error == .full { return journal.discardPending() }
             if case .damage(let damage) = error { return report("damage: \(damage)") }
             fail("\(error)")
         }
@@ -330,7 +386,7 @@ final class Writer: @unchecked Sendable {
     private func reconcileIndex() {
         let live = LiveBodies(node)
         do {
-            try runtime.index.reconcile(live: live.numbers)
+            try runtime.index?.reconcile(live: live.numbers)
         } catch {
             report("the index could not be compared with the journal: \(error)")
         }
@@ -350,43 +406,22 @@ final class Writer: @unchecked Sendable {
             report("no checkpoint at the end: \(error)")
         }
         // After a clean stop the index is equal to the journal.
-        runtime.index.flush()
+        runtime.index?.flush()
         reconcileIndex()
     }
 }
 
-/// The numbers of all bodies that some message names.
-struct LiveBodies: Sendable {
-    /// Ascending, each once.
-    let numbers: [BodyNumber]
-
-    init(_ node: Node) {
-        var all: [UInt64] = []
-        for id in node.accounts.keys.sorted() {
-            guard let account = node.accounts[id] else { continue }
-            for message in account.pending.values { all.append(message.facts.body.rawValue) }
-            for mailbox in account.mailboxes {
-                for chunk in mailbox.messages.chunks {
-                    for facts in chunk.facts { all.append(facts.body.rawValue) }
-                }
-            }
+extension NodeRequest.Work {
+    /// Whether this may use the room that is kept on a full disk: what frees space, what has to come
+    /// before that (\Deleted, a move to the trash), and what senders show.
+    fileprivate var freesSpace: Bool {
+        switch self {
+        case .acknowledged, .abandoned, .removeAccount, .setQuotaDefault: true
+        case .change(_, .expunge), .change(_, .deleteMailbox): true
+        case .change(_, .copy(_, _, _, let isMove)): isMove
+        case .change(_, .setFlags(_, _, let change, let flags, _)):
+            change != .remove && flags.system.contains(.deleted)
+        case .deliver, .append, .change, .createAccount: false
         }
-        all.sort()
-        var unique: [BodyNumber] = []
-        unique.reserveCapacity(all.count)
-        for number in all where unique.last?.rawValue != number {
-            unique.append(BodyNumber(rawValue: number))
-        }
-        numbers = unique
-    }
-
-    func contains(_ number: BodyNumber) -> Bool {
-        var low = 0
-        var high = numbers.count
-        while low < high {
-            let middle = (low + high) / 2
-            if numbers[middle] < number { low = middle + 1 } else { high = middle }
-        }
-        return low < numbers.count && numbers[low] == number
     }
 }

@@ -168,6 +168,8 @@ extension SMTPHandler {
             pipelinedOctets = input?.readableBytes ?? 0
             logAccepted(log, ticket)
             session!.resume(message: .accept, now: now(), into: &output)
+        case .refused(.overQuota):
+            session!.resume(message: .refuse(.mailboxFull), now: now(), into: &output)
         case .refused(.diskFull):
             session!.resume(message: .refuse(.diskFull), now: now(), into: &output)
         default:

@@ -5,6 +5,17 @@ public struct IndexError: Error, Hashable, Sendable, CustomStringConvertible {
     public var code: Int32
     public var message: String
     public var description: String { "index: \(message) (SQLite \(code))" }
+
+    /// Nothing is wrong with the file: there was no room, no memory or no permission. What could not
+    /// be read counts as a fault of the file.
+    var isOfEnvironment: Bool {
+        let reading = [SQLITE_IOERR | 1 << 8, SQLITE_IOERR | 2 << 8, SQLITE_IOERR | 33 << 8]
+        switch code & 0xFF {
+        case SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_NOMEM, SQLITE_PERM, SQLITE_READONLY: return true
+        case SQLITE_IOERR: return !reading.contains(code)
+        default: return false
+        }
+    }
 }
 
 /// One connection to a database file. Used by one thread at a time.

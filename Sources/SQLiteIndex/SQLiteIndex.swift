@@ -44,6 +44,7 @@ public final class SQLiteIndex: SummaryStore {
     /// Opens the index, or makes a new one where there is none, or one of another node, layout or
     /// state of health.
     ///
+    /// - Throws: `IndexError`, for instance where the disk is full; the file is left as it is then.
     /// - Parameters:
     ///   - owner: says whose journal this is a projection of.
     ///   - readBody: reads a stored message; called on the index's own thread.
@@ -77,6 +78,7 @@ public final class SQLiteIndex: SummaryStore {
                 report("the index belongs to another node or layout and is made anew")
             }
         } catch {
+            if error.isOfEnvironment { throw error }
             report("the index cannot be used and is made anew: \(error)")
         }
         remove(path)

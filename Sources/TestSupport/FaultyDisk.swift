@@ -19,6 +19,9 @@ public final class FaultyDisk: Disk {
         public var failNextRead = false
         public var failNextDirectorySync = false
         public var failReads = false
+        /// No write finds room, not even where something stands already: a file system that never
+        /// writes in place, and is full. A part of what was to be written may be there afterwards.
+        public var isFull = false
         /// Every call that changes something fails, until the power goes.
         public var failChanges = false
         /// Whether a power loss may leave garbage in a block that was being written.
@@ -72,7 +75,7 @@ public final class FaultyDisk: Disk {
         /// Sets a length that is durable at once, or lets octets go.
         static func resize(_ bytes: inout [UInt8], to count: Int) {
             if bytes.count < count {
-                bytes.append(contentsOf: repeatElement(0, count: count - bytes.count))
+                bytes += [UInt8](repeating: 0, count: count - bytes.count)
             } else {
                 bytes.removeLast(bytes.count - count)
             }
@@ -134,6 +137,10 @@ public final class FaultyDisk: Disk {
             if let id = s.names[name] { return id }
             guard create else { throw DiskError(.notFound, operation: "open", file: name) }
             try s.change("create", name)
+            if s.faults.isFull {
+                s.counters.refusedFull += 1
+                throw DiskError(.full, operation: "create", file: name)
+            }
             let id = s.nextFile
             s.nextFile += 1
             s.contents[id] = Content()
@@ -181,7 +188,8 @@ public final class FaultyDisk: Disk {
     }
 
     public func freeOctets() throws(DiskError) -> UInt64 {
-        try with { s throws(DiskError) in UInt64(max(0, s.capacity - s.used)) }
+        try with { s throws(DiskError) in s.faults.isFull ? 0 : UInt64(max(0, s.capacity - s.used))
+        }
     }
 
     // MARK: What the test does to it

@@ -62,19 +62,34 @@ final class FaultyFile: DiskFile {
                 throw DiskError(.failed, operation: "write", file: name)
             }
             defer { s.contents[id] = content }
+            if s.faults.isFull {
+                s.counters.refusedFull += 1
+                failure = DiskError(.full, operation: "write", file: name)
+            }
             let growth = range.upperBound - content.current.count
             if growth > 0 {
-                if s.used + growth > s.capacity {
+                if s.faults.isFull || s.used + growth > s.capacity {
                     s.counters.refusedFull += 1
                     throw DiskError(.full, operation: "write", file: name)
                 }
-                content.current.append(contentsOf: repeatElement(0, count: growth))
+                FaultyDisk.Content.resize(&content.current, to: range.upperBound)
                 if content.isNamed { s.used += growth }
             }
             var at = range.lowerBound
+            var end = range.upperBound
+            if s.faults.isFull {
+                // It takes some of the blocks, but never all.
+                let blocks = UInt64((total + FaultyDisk.block - 1) / FaultyDisk.block)
+                end = at + Int(s.random.below(max(blocks, 1))) * FaultyDisk.block
+            }
             for piece in pieces {
-                content.current.replaceSubrange(at..<at + piece.count, with: piece)
-                at += piece.count
+                let count = min(piece.count, max(0, end - at))
+                let taken = UnsafeRawBufferPointer(rebasing: piece[..<count])
+                content.current.withUnsafeMutableBytes {
+                    UnsafeMutableRawBufferPointer(rebasing: $0[at..<at + count])
+                        .copyMemory(from: taken)
+                }
+                at += count
             }
             content.markDirty(range)
             content.lastWrite = range
@@ -105,7 +120,12 @@ final class FaultyFile: DiskFile {
                 content.dirtyCount -= 1
                 let range = min(sector * size, end)..<min((sector + 1) * size, end)
                 if range.isEmpty { continue }
-                content.durable.replaceSubrange(range, with: content.current[range])
+                content.current.withUnsafeBytes { from in
+                    content.durable.withUnsafeMutableBytes { to in
+                        UnsafeMutableRawBufferPointer(rebasing: to[range])
+                            .copyMemory(from: UnsafeRawBufferPointer(rebasing: from[range]))
+                    }
+                }
             }
             content.lastWrite = nil
         }

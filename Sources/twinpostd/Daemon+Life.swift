@@ -4,6 +4,7 @@ import Glibc
 import Listening
 import Logging
 import NIOCore
+import Node
 import Platform
 import PlatformLinux
 import Policy
@@ -72,13 +73,11 @@ extension Daemon {
         imap.replace(Self.imapSettings(new))
         imap.connections.setLimits(Self.imapConnections(new))
         imapService.reload()
+        runtime.submit(NodeRequest(.setQuotaDefault(octets: Self.quotaDefault(new))))
         var notes: [String] = []
         if new.listeners != old.listeners { notes.append(note("listeners")) }
         if new.dataDirectory != old.dataDirectory { notes.append(note("data-directory")) }
         if new.controlSocketPath != old.controlSocketPath { notes.append(note("control.socket")) }
-        if new.quotaDefaultOctets != old.quotaDefaultOctets {
-            notes.append("for APPEND and COPY, " + note("accounts.quota-default"))
-        }
         state.withLock {
             $0.configuration = new
             $0.directory = directory

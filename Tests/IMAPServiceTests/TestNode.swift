@@ -141,6 +141,9 @@ final class TestNode: NodeGateway {
                 now: now)
         case .removeAccount(let account):
             return state.node.step(.removeAccount(account), now: now)
+        case .setQuotaDefault(let octets):
+            state.node.setQuotaDefault(octets: octets)
+            return .done
         }
     }
 

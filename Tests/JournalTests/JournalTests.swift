@@ -75,6 +75,66 @@ func damageOnOpen(_ disk: FaultyDisk) -> Damage? {
         }
     }
 
+    /// R34: whatever stands in the segments, and however little room is left in the last one.
+    @Test(arguments: 0..<24) func aJournalOnAFullDiskOpensAndTakesWhatFreesSpace(extra: Int) throws
+    {
+        let disk = FaultyDisk(seed: 1)
+        do {
+            let (journal, _) = try reopen(disk, 1)
+            // As many batches as it takes to end anywhere in the second segment, and no spare.
+            for i in 0..<(10 + extra) {
+                _ = try journal.append(OpHeader(type: 1, clock: 5), payload: [UInt8(i)])
+                try journal.commit()
+            }
+        }
+        for name in try disk.list() where name.hasPrefix("spare-") { try disk.remove(name) }
+        disk.setCapacity(disk.usedOctets)
+        for start in 0..<4 {
+            #expect(try reopen(disk, UInt64(2 + start)).1.count == 10 + extra)
+        }
+        let (journal, ops) = try reopen(disk, 9)
+        // What frees nothing stops short of the room that is kept.
+        let taken = fill(journal, usingReserve: false)
+        let freeing = fill(journal, usingReserve: true)
+        #expect(taken < 16 && freeing < 16)
+        #expect(taken == 0 || freeing == 2)
+        #expect(try reopen(disk, 10).1.count == ops.count + taken + freeing)
+        #expect(journal.verify() == [])
+    }
+
+    /// Commits operations until the disk is full; how many it took.
+    private func fill(_ journal: Journal, usingReserve: Bool) -> Int {
+        for count in 0..<16 {
+            guard (try? journal.append(OpHeader(type: 1, clock: 5), payload: [1])) != nil,
+                (try? journal.commit(usingReserve: usingReserve)) != nil
+            else {
+                journal.discardPending()
+                return count
+            }
+        }
+        return 16
+    }
+
+    @Test func aDiskThatRefusesEveryWriteDoesNotStopTheJournal() throws {
+        let disk = FaultyDisk(seed: 1)
+        let (first, _) = try reopen(disk, 1)
+        _ = try first.append(OpHeader(type: 1, clock: 5), payload: [1])
+        try first.commit()
+        disk.setFaults { $0.isFull = true }
+        let (journal, ops) = try reopen(disk, 2)
+        #expect(ops.map(\.payload) == [[1]])
+        let body = [UInt8](repeating: 7, count: 9_000)
+        _ = try journal.append(body: body, digest: SHA256Digest(hashing: body))
+        #expect(throws: JournalError.full) { try journal.commit(usingReserve: true) }
+        journal.discardPending()
+        disk.setFaults { $0.isFull = false }
+        _ = try journal.append(OpHeader(type: 1, clock: 5), payload: [2])
+        try journal.commit()
+        disk.restartAfterPowerLoss()
+        #expect(try reopen(disk, 3).1.map(\.payload) == [[1], [2]])
+        #expect(journal.verify() == [])
+    }
+
     @Test func aPeersOpKeepsItsNameAndMustContinueItsChain() throws {
         let peerDisk = FaultyDisk(seed: 2)
         var peerConfiguration = configuration(7)

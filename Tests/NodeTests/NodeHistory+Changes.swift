@@ -4,7 +4,7 @@ import Platform
 
 extension NodeHistory {
     mutating func create(_ address: String) {
-        let quota: UInt64? = random.below(2) == 0 ? nil : 200_000
+        let quota: UInt64? = random.below(2) == 0 ? nil : 20_000
         _ = node.step(
             .createAccount(
                 .init(addresses: [address], verifier: [1, 2, 3], quotaOctets: quota)), now: now)
@@ -63,7 +63,7 @@ extension NodeHistory {
         case 18: return .setCredential(verifier: random.bytes(Int(random.below(40))))
         default:
             if random.below(2) == 0 {
-                return .setQuota(octets: random.below(2) == 0 ? nil : 100_000)
+                return .setQuota(octets: random.below(2) == 0 ? nil : 10_000)
             }
             return .setAddresses(state.addresses.prefix(1) + ["v\(random.below(9))@example.test"])
         }

@@ -16,9 +16,24 @@ extension NodeHistory {
             journal = nil
             loseProcess()
         }
-        isFull = false
-        disk.setCapacity(.max)
-        try reopen()
+        // On a disk that is wholly full, too, a node starts and shows what it has.
+        let staysFull = isFull && random.below(2) == 0
+        if staysFull {
+            disk.setFaults { $0.isFull = true }
+            counters.fullStarts += 1
+        } else {
+            setFull(false)
+        }
+        do { try reopen() } catch JournalError.full where staysFull {
+            // A batch that must be written again, or a journal that is to be begun, needs room.
+            let names = try disk.list()
+            guard
+                names.contains(where: { $0.hasPrefix("doubt-") })
+                    || !names.contains(where: { $0.hasPrefix("segment-") })
+            else { throw Violation("a full disk keeps the node from starting") }
+            setFull(false)
+            try reopen()
+        }
     }
 
     private mutating func loseProcess() {
@@ -99,22 +114,35 @@ extension NodeHistory {
         let opened = try open(&recovery)
         journal = opened
         let got = encode(recovery.node)
+        let isKept = opened.head(of: 0).sequence != committed
         if let batch = inDoubt {
-            if got != encode(visible) {
+            if isKept {
                 try fold(batch.records)
                 counters.keptInDoubt += 1
             }
             unanswered += batch.mails.map(\.mail)
+            for copy in batch.retried { lost[copy, default: 0] += 1 }
+            if isKept {
+                for (copy, growth) in batch.growth { lost[copy, default: 0] += growth }
+                acknowledging = []
+            }
         }
         inDoubt = nil
+        committed = opened.head(of: 0).sequence
+        // No session outlives the process, nor does what was not journalled.
+        for (mail, _) in answered { lose(mail) }
+        for mail in acknowledging { lose(mail) }
+        unanswered += answered.filter { _ in random.below(2) == 0 }.map(\.mail)
+        (answered, acknowledging) = ([], [])
         if got != encode(reference) {
             throw Violation("the state after a start is not what was durable before")
         }
         node = recovery.node
         node.finishRecovery(now: now)
         visible = node
-        try checkVisible(node.accounts.keys.sorted())
         try checkBodies(opened)
+        do { try commit() } catch JournalError.full where isFull { return }
+        try checkVisible(node.accounts.keys.sorted())
     }
 
     func encode(_ node: Node) -> [UInt8] {

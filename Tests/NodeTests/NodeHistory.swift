@@ -17,11 +17,13 @@ struct NodeHistory {
         var events = 0
         var deliveries = 0
         var absorbed = 0
+        var overQuota = 0
         var acknowledged = 0
         var appends = 0
         var changes = 0
         var refusedChanges = 0
         var fullDisks = 0
+        var fullStarts = 0
         var crashes = 0
         var powerLosses = 0
         var keptInDoubt = 0
@@ -32,11 +34,13 @@ struct NodeHistory {
             events += o.events
             deliveries += o.deliveries
             absorbed += o.absorbed
+            overQuota += o.overQuota
             acknowledged += o.acknowledged
             appends += o.appends
             changes += o.changes
             refusedChanges += o.refusedChanges
             fullDisks += o.fullDisks
+            fullStarts += o.fullStarts
             crashes += o.crashes
             powerLosses += o.powerLosses
             keptInDoubt += o.keptInDoubt
@@ -46,8 +50,9 @@ struct NodeHistory {
 
         var all: [Int] {
             [
-                events, deliveries, absorbed, acknowledged, appends, changes, refusedChanges,
-                fullDisks, crashes, powerLosses, keptInDoubt, checkpoints, moves,
+                events, deliveries, absorbed, overQuota, acknowledged, appends, changes,
+                refusedChanges,
+                fullDisks, fullStarts, crashes, powerLosses, keptInDoubt, checkpoints, moves,
             ]
         }
     }
@@ -62,8 +67,18 @@ struct NodeHistory {
     /// What is executed and not yet durable.
     struct Batch {
         var before: Node
-        var mails: [(mail: Mail, result: ChangeResult, wasThere: [Int])] = []
+        var mails: [(mail: Mail, result: ChangeResult)] = []
         var records: [Node.Record] = []
+        /// How many more copies there must be afterwards.
+        var growth: [Copy: Int] = [:]
+        var retried: [Copy] = []
+        var acknowledged: [Mail] = []
+    }
+
+    /// One mail in one account.
+    struct Copy: Hashable {
+        var digest: SHA256Digest
+        var account: AccountID
     }
 
     var random: SeededRandomness
@@ -78,13 +93,19 @@ struct NodeHistory {
     var reference: Node
     /// The batch that was being made durable when the crash came.
     var inDoubt: Batch?
+    /// The last operation that was known to be durable.
+    var committed: UInt64 = 0
     var counters = Counters()
     var clock: Int64 = 1_000_000
     var mailNumber = 0
     /// Sent, but never answered: the sender comes again.
     var unanswered: [Mail] = []
-    /// Answered, but nothing shows yet that the sender saw it.
+    /// Answered, but nothing shows yet that the sender saw it; its session is there.
     var answered: [(mail: Mail, ticket: InstanceID)] = []
+    /// Copies whose sender's session ended so: each absorbs a retry, and this alone.
+    var lost: [Copy: Int] = [:]
+    /// Acknowledged in a batch that is not durable yet.
+    var acknowledging: [Mail] = []
     var bound: [UIDKey: InstanceID] = [:]
     var numbers: [MailboxKey: (uidNext: UInt32, highest: ModSeq)] = [:]
     var mayFail = false
@@ -152,9 +173,16 @@ struct NodeHistory {
         case 86..<90: try restart()
         case 90..<95: arm()
         default:
-            isFull.toggle()
-            disk.setCapacity(isFull ? disk.usedOctets + Int(random.below(60_000)) : .max)
+            setFull(!isFull)
         }
+    }
+
+    /// A disk that fills up soon, or one on which nothing can be written any more.
+    mutating func setFull(_ full: Bool) {
+        isFull = full
+        let isWhole = full && random.below(2) == 0
+        disk.setCapacity(full && !isWhole ? disk.usedOctets + Int(random.below(60_000)) : .max)
+        disk.setFaults { $0.isFull = isWhole }
     }
 
     private mutating func arm() {
@@ -179,18 +207,23 @@ struct NodeHistory {
         for _ in 0...random.below(4) {
             counters.events += 1
             switch random.below(10) {
-            case 0..<2 where !unanswered.isEmpty: deliver(unanswered.removeFirst(), &batch)
+            case 0..<2 where !unanswered.isEmpty: deliver(widened(unanswered.removeFirst()), &batch)
             case 2 where !answered.isEmpty:
                 // The answer got lost: the sender comes again.
-                let lost = answered.remove(at: Int(random.below(UInt64(answered.count))))
-                _ = node.step(.abandoned(lost.ticket), now: now)
-                deliver(lost.mail, &batch)
+                let gone = answered.remove(at: Int(random.below(UInt64(answered.count))))
+                _ = node.step(.abandoned(gone.ticket), now: now)
+                lose(gone.mail)
+                deliver(widened(gone.mail), &batch)
             case 3 where !answered.isEmpty:
                 // The sender saw the answer; now and then it sends an equal mail on purpose.
                 let seen = answered.removeFirst()
                 _ = node.step(.acknowledged(seen.ticket), now: now)
+                acknowledging.append(seen.mail)
                 counters.acknowledged += 1
                 if random.below(2) == 0 { deliver(seen.mail, &batch) }
+            case 4 where !answered.isEmpty:
+                // An equal mail at the same time.
+                deliver(answered[Int(random.below(UInt64(answered.count)))].mail, &batch)
             default: if let mail = newMail() { deliver(mail, &batch) }
             }
         }
@@ -208,26 +241,50 @@ struct NodeHistory {
             recipients: recipients)
     }
 
+    /// A sender may have more recipients to tell when it comes again.
+    private mutating func widened(_ mail: Mail) -> Mail {
+        var mail = mail
+        for id in node.accounts.keys.sorted()
+        where random.below(4) == 0 && !mail.recipients.contains(id) { mail.recipients.append(id) }
+        return mail
+    }
+
+    /// The mail's session ended without a sign that its answer was seen.
+    mutating func lose(_ mail: Mail) {
+        for id in mail.recipients { lost[Copy(digest: mail.digest, account: id), default: 0] += 1 }
+    }
+
     private mutating func deliver(_ mail: Mail, _ batch: inout Batch) {
-        let wasThere = mail.recipients.map { count(mail.digest, in: node.accounts[$0]) }
-        var delivery = MailDelivery(
+        var mail = mail
+        // Others are refused at RCPT.
+        mail.recipients.removeAll { node.accounts[$0] == nil }
+        guard !mail.recipients.isEmpty else { return }
+        let delivery = MailDelivery(
             body: .bytes(mail.bytes, digest: mail.digest), receivedDigest: mail.digest,
             reversePath: Array("s@example.org".utf8),
             recipients: mail.recipients.map { .init(account: $0, forwardPath: Array("\($0)".utf8)) }
         )
-        if let retried = node.absorb(&delivery) {
-            counters.absorbed += 1
-            batch.mails.append((mail, retried, wasThere))
+        var result = node.answer(to: delivery)
+        if case .accepted? = result { counters.absorbed += 1 }
+        if result == .refused(.overQuota) {
+            counters.overQuota += 1
             return
         }
-        do {
-            let body = try store(mail.bytes)
-            let result = node.step(.deliver(delivery, body: body), now: now)
-            batch.mails.append((mail, result, wasThere.map { $0 + 1 }))
+        if result == nil {
+            guard let body = try? store(mail.bytes) else { return unanswered.append(mail) }
+            result = node.step(.deliver(delivery, body: body), now: now)
             counters.deliveries += 1
-        } catch {
-            unanswered.append(mail)
         }
+        for id in mail.recipients {
+            let copy = Copy(digest: mail.digest, account: id)
+            if let count = lost[copy], count > 0 {
+                lost[copy] = count - 1
+                batch.retried.append(copy)
+            } else {
+                batch.growth[copy, default: 0] += 1
+            }
+        }
+        if let result { batch.mails.append((mail, result)) }
     }
 
     /// Long bodies go to files of their own, as in the services.
@@ -250,6 +307,9 @@ struct NodeHistory {
         for mailbox in account?.mailboxes ?? [] {
             mailbox.messages.visit { if $0.facts.digest == digest { count += 1 } }
         }
+        for message in account?.pending.values ?? [:].values where message.facts.digest == digest {
+            count += 1
+        }
         return count
     }
 
@@ -267,25 +327,50 @@ struct NodeHistory {
         inDoubt = batch
         guard try write(records, journal) else {
             // All of it is taken back, and every answer is a refusal.
-            node = batch.before
+            node.revertBatch()
+            if encode(node) != encode(batch.before) {
+                throw Violation("a batch that was taken back left something")
+            }
             journal.discardPending()
             inDoubt = nil
+            for copy in batch.retried { lost[copy, default: 0] += 1 }
             unanswered += batch.mails.map(\.mail)
             throw JournalError.full
         }
         inDoubt = nil
+        acknowledging = []
+        committed = journal.head(of: 0).sequence
+        node.keepBatch(now: now)
         try fold(records)
         visible = node
         try checkVisible(touched)
-        for (mail, result, expected) in batch.mails {
-            guard case .accepted(let ticket) = result else { continue }
-            answered.append((mail, ticket))
-            for (account, wanted) in zip(mail.recipients, expected) {
-                guard let state = node.accounts[account], batch.mails.count == 1 else { continue }
-                let there = count(mail.digest, in: state)
-                if there != wanted {
-                    throw Violation("an answered mail is there \(there) times, not \(wanted)")
-                }
+        for (mail, result) in batch.mails {
+            if case .accepted(let ticket) = result { answered.append((mail, ticket)) }
+        }
+        try checkGrowth(batch)
+    }
+
+    /// Every answered mail is there once more than before, and a retry is not; nobody is beyond the
+    /// quota by more than one message.
+    private func checkGrowth(_ batch: Batch) throws {
+        for (copy, growth) in batch.growth {
+            let before = count(copy.digest, in: batch.before.accounts[copy.account])
+            let after = count(copy.digest, in: node.accounts[copy.account])
+            if after - before != growth {
+                throw Violation("\(growth) mails were answered, \(after - before) are there")
+            }
+        }
+        for copy in Set(batch.retried) where batch.growth[copy] == nil {
+            let before = count(copy.digest, in: batch.before.accounts[copy.account])
+            if count(copy.digest, in: node.accounts[copy.account]) != before {
+                throw Violation("a retry was delivered again")
+            }
+        }
+        let longest = UInt64(batch.mails.map(\.mail.bytes.count).max() ?? 0)
+        for id in Set(batch.growth.keys.map(\.account)) {
+            guard let state = node.accounts[id], let quota = state.quotaOctets else { continue }
+            if state.usedOctets >= quota + longest {
+                throw Violation("an account is beyond its quota by more than a message")
             }
         }
     }

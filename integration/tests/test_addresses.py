@@ -120,10 +120,35 @@ def rcpt(system, address, size=""):
         return session.say(f"RCPT TO:<{address}>")
 
 
+def overfill(system, address, octets):
+    """Fills the mailbox beyond its quota, which is below twice `octets`, by one message."""
+    roomy = f"roomy-{unique().replace('.', '-')}@example.test"
+    system.cli("account", "add", "--control", system.node.control, roomy, "--quota", "1GiB",
+               input="a-long-secret\n")
+    for _ in range(8):
+        if rcpt(system, address).code != 250:
+            return
+        deliver(system, address, roomy, octets=octets)
+    raise AssertionError(f"{address} is never full")
+
+
+def test_a_message_that_no_recipient_has_room_for_is_refused_at_its_end(routed, small):
+    accounts = [small("20000"), small("20000")]
+    with SMTP(routed.node) as session:
+        reply = session.deliver("c@example.net", [a.address for a in accounts],
+                                message(octets=30_000))
+        assert (reply.code, reply.enhanced) == (452, "4.2.2"), reply
+        assert session.deliver("c@example.net", [a.address for a in accounts],
+                               message(octets=3000)).code == 250
+    for account in accounts:
+        with IMAP(routed.node, account) as session:
+            session.ok("SELECT INBOX")
+            assert len(session.uids()) == 1
+
+
 def test_a_full_mailbox_is_refused_at_rcpt_until_there_is_room(routed, small):
     account = small("100000")
-    for _ in range(2):
-        deliver(routed, account.address, octets=60_000)
+    overfill(routed, account.address, 60_000)
     reply = rcpt(routed, account.address)
     assert (reply.code, reply.enhanced) == (452, "4.2.2"), reply
     with IMAP(routed.node, account) as session:
@@ -144,7 +169,7 @@ def test_a_message_declared_too_large_for_the_mailbox_is_refused_at_rcpt(routed,
 
 def test_a_changed_quota_holds_at_once(routed, small):
     account = small("1000")
-    deliver(routed, account.address, octets=5000)
+    overfill(routed, account.address, 5000)
     assert rcpt(routed, account.address).code == 452
     routed.cli("account", "quota", "--control", routed.node.control, account.address, "1GiB")
     assert rcpt(routed, account.address).code == 250
@@ -153,10 +178,14 @@ def test_a_changed_quota_holds_at_once(routed, small):
 def test_the_default_quota_holds_for_accounts_without_one(fresh):
     done = reload(fresh, lambda text: text + "\n[accounts]\nquota-default = 10000\n")
     assert done.returncode == 0, done.stderr
-    deliver(fresh, fresh.alice.address, octets=12_000)
+    overfill(fresh, fresh.alice.address, 12_000)
     reply = rcpt(fresh, fresh.alice.address)
     assert (reply.code, reply.enhanced) == (452, "4.2.2"), reply
+    fresh.cli("account", "quota", "--control", fresh.node.control, fresh.bob.address, "1GiB")
     assert rcpt(fresh, fresh.bob.address).code == 250
+    # APPEND goes by the same, reloaded value.
+    with IMAP(fresh.node, fresh.alice) as session:
+        assert session.append("INBOX", message()).status == "NO"
     fresh.kill()
     fresh.restart()
     assert rcpt(fresh, fresh.alice.address).code == 452
