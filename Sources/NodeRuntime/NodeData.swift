@@ -103,7 +103,11 @@ public final class NodeData: Sendable {
                 "\(path) holds no Twinpost data: name the node's data-directory with --dir",
                 kind: .system)
         }
-        let descriptor = Glibc.open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        var descriptor = Glibc.open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if descriptor < 0, !create, errno == EROFS || errno == EACCES {
+            // Who only reads may do so where nobody can write.
+            descriptor = Glibc.open(path + "/lock", O_RDONLY | O_CLOEXEC)
+        }
         guard descriptor >= 0 else {
             throw .system("\(path)/lock cannot be opened")
         }
@@ -128,7 +132,7 @@ public final class NodeData: Sendable {
         -> NodeIdentity
     {
         do throws(DiskError) {
-            let disk = try LinuxDisk(path: path)
+            let disk = try LinuxDisk(path: path, readOnly: !create)
             if try disk.list().contains("identity") {
                 let file = try disk.open("identity", create: false)
                 let bytes = try file.read(at: 0, count: 4_096)

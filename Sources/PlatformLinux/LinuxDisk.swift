@@ -8,9 +8,15 @@ public final class LinuxDisk: Disk {
     public let path: String
     private let directory: Int32
 
+    private let isReadOnly: Bool
+
     /// Opens the directory `path`, which must exist.
-    public init(path: String) throws(DiskError) {
+    ///
+    /// - Parameter readOnly: opens files for reading only, and makes none; works on file systems and
+    ///   for users that may not write.
+    public init(path: String, readOnly: Bool = false) throws(DiskError) {
         self.path = path
+        isReadOnly = readOnly
         directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if directory < 0 { throw DiskError.last("open", path) }
     }
@@ -43,20 +49,27 @@ public final class LinuxDisk: Disk {
     }
 
     public func open(_ name: String, create: Bool) throws(DiskError) -> any DiskFile {
-        let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0)
+        let access = isReadOnly ? O_RDONLY : O_RDWR | (create ? O_CREAT : 0)
+        let flags = access | O_CLOEXEC | O_NOFOLLOW
         let descriptor = openat(directory, name, flags, 0o600)
         guard descriptor >= 0 else { throw DiskError.last("open", name) }
         return LinuxFile(descriptor: descriptor, name: name)
     }
 
     public func remove(_ name: String) throws(DiskError) {
+        try checkWritable("remove", name)
         if unlinkat(directory, name, 0) != 0 { throw DiskError.last("remove", name) }
     }
 
     public func rename(_ name: String, to newName: String) throws(DiskError) {
+        try checkWritable("rename", name)
         if renameat(directory, name, directory, newName) != 0 {
             throw DiskError.last("rename", name)
         }
+    }
+
+    private func checkWritable(_ operation: String, _ name: String) throws(DiskError) {
+        if isReadOnly { throw DiskError(.failed, operation: operation, file: name, errno: EROFS) }
     }
 
     public func syncDirectory() throws(DiskError) {

@@ -23,7 +23,7 @@ public struct IndexBuilder {
     {
         let disk: OverlayDisk
         do throws(DiskError) {
-            disk = OverlayDisk(over: try LinuxDisk(path: data.journalPath))
+            disk = OverlayDisk(over: try LinuxDisk(path: data.journalPath, readOnly: true))
         } catch {
             throw NodeDataError("\(data.journalPath): \(error)", kind: .system)
         }

@@ -49,7 +49,7 @@ public struct NodeVerifier {
         progress("replaying the journal")
         let disk: OverlayDisk
         do throws(DiskError) {
-            disk = OverlayDisk(over: try LinuxDisk(path: data.journalPath))
+            disk = OverlayDisk(over: try LinuxDisk(path: data.journalPath, readOnly: true))
         } catch {
             throw NodeDataError("\(data.journalPath): \(error)", kind: .system)
         }
