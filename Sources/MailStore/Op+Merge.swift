@@ -17,8 +17,8 @@ extension Op {
         public var buried: [InstanceID]
         /// Accepted messages that no longer wait: they have a place, or were expunged on the branch.
         public var settled: [InstanceID]
-        /// Messages of which it took one for the sender's retry of the other: these count as
-        /// acknowledged from then on (R7).
+        /// Pairs, one after the other, of which it took one for the sender's retry of the other: they
+        /// are one message from then on, acknowledged if either is (R7).
         public var absorbed: [InstanceID]
         public var subscriptions: [String]
         public var addresses: [String]

@@ -305,6 +305,7 @@ public enum Op: Hashable, Sendable {
     }
 
     /// Senders that showed that they saw our `250` for these: a later equal mail is another mail (R7).
+    /// Among orders of a pair of nodes, it names pairs of which one is the sender's retry of the other.
     public struct Acknowledged: Hashable, Sendable {
         public var instances: [InstanceID]
 

@@ -19,6 +19,8 @@ struct AcceptedMail: Sendable {
     private(set) var byKey: [SenderKey: Group] = [:]
     /// The sender showed that it saw the `250`.
     private(set) var acknowledged: Set<InstanceID> = []
+    /// Messages that are one, because one was taken for the sender's retry of the other.
+    private var joined: [InstanceID: [InstanceID]] = [:]
 
     subscript(instance: InstanceID) -> Entry? { entries[instance] }
 
@@ -72,8 +74,24 @@ struct AcceptedMail: Sendable {
         }
     }
 
+    /// Whoever saw the `250` of a message saw that of all which are one with it; false if that is known.
     mutating func acknowledge(_ instance: InstanceID) -> Bool {
-        acknowledged.insert(instance).inserted
+        guard acknowledged.insert(instance).inserted else { return false }
+        for other in joined[instance] ?? [] { _ = acknowledge(other) }
+        return true
+    }
+
+    /// Two messages each are one from now on: acknowledged if either is, else still to be.
+    mutating func join(_ pairs: [InstanceID]) {
+        var i = 0
+        while i + 1 < pairs.count {
+            let (one, other) = (pairs[i], pairs[i + 1])
+            joined[one, default: []].append(other)
+            joined[other, default: []].append(one)
+            if acknowledged.contains(one) { _ = acknowledge(other) }
+            if acknowledged.contains(other) { _ = acknowledge(one) }
+            i += 2
+        }
     }
 
     func all(_ key: SenderKey) -> [InstanceID] { byKey[key]?.all ?? [] }

@@ -84,7 +84,15 @@ extension Merge {
         guard let ours, name == ours.name, ours.messages.count == instances.count else {
             return false
         }
-        for instance in instances where homePlaces[instance]?.mailbox != ours.id { return false }
+        for instance in instances {
+            guard let place = homePlaces[instance], place.mailbox == ours.id else { return false }
+            // The guest may have it in another mailbox, and have changed its flags there.
+            if let theirs = guestPlaces[instance], theirs.mailbox != ours.id,
+                flags(instance) != named(place, home)
+            {
+                return false
+            }
+        }
         guard fork != nil else { return false }
         guard let theirs else { return base == nil }
         guard let base else { return false }

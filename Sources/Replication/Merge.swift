@@ -33,7 +33,7 @@ public struct Merge {
     var names: [MailboxID: String] = [:]
     var unified: [MailboxID] = []
     var needsNewValidity: Set<MailboxID> = []
-    /// Of what it took for a sender's retry, the message that stays for it (R7).
+    /// Pairs of which it took one for the sender's retry of the other (R7).
     var absorbed: [InstanceID] = []
     /// What has no tombstone after the merge, though it is gone.
     var buried: Set<InstanceID> = []

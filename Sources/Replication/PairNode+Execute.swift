@@ -82,10 +82,8 @@ extension PairNode {
         if case .createAccount(let create)? = ops.first, !accounts.contains(id) {
             accounts[id] = AccountPair(.created(by: create))
         }
-        // An absorbed retry is acknowledged in the order that removes it: both or neither (R7).
-        for case .acknowledged(let op) in ops {
-            for instance in op.instances { _ = accepted.acknowledge(instance) }
-        }
+        // A retry is one with the first by the very order that removes it (R7).
+        for case .acknowledged(let op) in ops { accepted.join(op.instances) }
         guard accounts.contains(id) else { return }
         let home = accounts[known: id].line.home
         if home == record.origin {
@@ -172,7 +170,7 @@ extension PairNode {
         let id = op.account
         guard accounts.contains(id) else { return }
         accounts[known: id].line.apply(.merge(op))
-        for instance in op.absorbed { _ = accepted.acknowledge(instance) }
+        accepted.join(op.absorbed)
         accounts[known: id].numbering += 1
         if record.origin == slot {
             accounts[known: id].coveredEnd = covers

@@ -408,7 +408,7 @@ extension Merge {
     /// become one (R7).
     mutating func absorb(_ retried: InstanceID, _ other: InstanceID) {
         // Each absorbs one retry.
-        guard !absorbed.contains(retried) else { return }
+        for i in stride(from: 0, to: absorbed.count, by: 2) where absorbed[i] == retried { return }
         func isLive(_ instance: InstanceID) -> Bool {
             !dead.contains(instance)
                 && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
@@ -422,6 +422,6 @@ extension Merge {
         }
         guard isLive(retried) || isLive(other), isThere(retried), isThere(other) else { return }
         dead.insert(isLive(retried) ? retried : other)
-        absorbed.append(retried)
+        absorbed += [retried, other]
     }
 }

@@ -252,9 +252,7 @@ extension PairNode {
                 state.pending[other] == nil || placed.contains(other)
             else { continue }
             gone[item.mailbox, default: []].append(item.uid)
-            for instance in [other, item.instance] where accepted.acknowledge(instance) {
-                absorbed.append(instance)
-            }
+            absorbed += [other, item.instance]
         }
         guard !gone.isEmpty else { return [] }
         var after = state

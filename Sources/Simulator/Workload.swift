@@ -147,28 +147,38 @@ extension World {
         }
     }
 
-    /// Of which mails the node's journal says that another that is equal is no retry: senders know that
-    /// they were taken over, or orders that this node executed took one for a retry.
+    /// The mails of which the node's journal says that their senders know them to be taken over: these
+    /// themselves, or one that orders which this node executed took for a retry of theirs.
     private func acknowledged(at node: Int) -> Set<InstanceID> {
         var all: Set<InstanceID> = []
-        var waiting: [(sequence: UInt64, absorbed: [InstanceID])] = []
+        var joined: [InstanceID] = []
+        var waiting: [(sequence: UInt64, joined: [InstanceID])] = []
         for record in hosts[node].journal {
-            var absorbed: [InstanceID] = []
+            var pairs: [InstanceID] = []
             switch record.entry {
             case .acknowledged(let instances): all.formUnion(instances)
-            case .merge(let op, _): absorbed = op.absorbed
+            case .merge(let op, _): pairs = op.absorbed
             case .orders(_, let ops, _, _):
-                for case .acknowledged(let op) in ops { absorbed += op.instances }
+                for case .acknowledged(let op) in ops { pairs += op.instances }
             case .mark(let mark):
-                for entry in waiting where entry.sequence <= mark { all.formUnion(entry.absorbed) }
+                for entry in waiting where entry.sequence <= mark { joined += entry.joined }
                 waiting.removeAll { $0.sequence <= mark }
             case .apart: waiting.removeAll()
             default: break
             }
+            if pairs.isEmpty { continue }
             if record.origin?.rawValue == UInt8(node) {
-                all.formUnion(absorbed)
-            } else if !absorbed.isEmpty {
-                waiting.append((record.sequence, absorbed))
+                joined += pairs
+            } else {
+                waiting.append((record.sequence, pairs))
+            }
+        }
+        var known = -1
+        while known < all.count {
+            known = all.count
+            for i in stride(from: 0, to: joined.count, by: 2) {
+                if all.contains(joined[i]) { all.insert(joined[i + 1]) }
+                if all.contains(joined[i + 1]) { all.insert(joined[i]) }
             }
         }
         return all

@@ -91,6 +91,17 @@ import Testing
         for i in 0...1 { #expect(!pair.account(i).subscriptions.contains("News")) }
     }
 
+    @Test mutating func aSenderThatHeardOfNeitherMayTryAThirdTime() {
+        pair.part()
+        _ = pair.deliver(0, 1)
+        _ = pair.deliver(1, 1)
+        pair.meet()
+        for i in 0...1 { #expect(pair.inbox(i).messages.count == 1) }
+        _ = pair.deliver(1, 1)
+        pair.exchange()
+        for i in 0...1 { #expect(pair.inbox(i).messages.count == 1) }
+    }
+
     @Test mutating func aRetryOfMailThatItsNodeLostIsAnswered() {
         let before = pair.journalCount(0)
         for other in UInt64(10)..<30 { _ = pair.deliver(0, other) }

@@ -34,10 +34,12 @@ import Testing
         _ = Orderer(slot: slot).order(change, on: &state, at: noon, randomness: &randomness)
     }
 
-    func merged(_ home: AccountState, _ guest: AccountState, _ fork: AccountState?) -> AccountState
-    {
+    func merged(
+        _ home: AccountState, _ guest: AccountState, _ fork: AccountState?,
+        covered: AccountState? = nil
+    ) -> AccountState {
         var merge = Merge(
-            home: home, guest: guest, fork: fork, covered: fork, retries: [], slot: .a)
+            home: home, guest: guest, fork: fork, covered: covered ?? fork, retries: [], slot: .a)
         let op = Op.merge(merge.result())
         // What is journalled is what was decided.
         #expect((try? Op(type: op.type, payload: op.encoded)) == op)
@@ -121,6 +123,33 @@ import Testing
         change(.createMailbox(name: "Work", specialUse: nil), .b, &guest)
         let result = merged(home, guest, fork)
         #expect(result.mailboxes.filter { $0.name == "Work" }.count == 1)
+    }
+
+    @Test mutating func aFlagFollowsAMessageWhoseMailboxHomeReplaced() throws {
+        // Home deleted the mailbox; a merge put what DELETE did not name into another of that name.
+        // The guest, which has not heard of it, goes on in the old one.
+        let fork = fork()
+        var guest = fork
+        try deliver(.b, &guest)
+        let drafts = fork.mailbox(named: "Drafts")!.id
+        change(
+            .copy(
+                source: fork.inboxID, uids: UIDSet([4096]), destination: drafts, isMove: false),
+            .b, &guest)
+        var home = fork
+        change(.deleteMailbox(drafts), .a, &home)
+        let once = merged(home, guest, fork)
+        let covered = guest
+        let copy = guest.mailbox(drafts)!.messages[0]
+        change(
+            .setFlags(
+                mailbox: drafts, uids: UIDSet([copy.uid]), change: .add,
+                flags: NamedFlags(system: .flagged), unchangedSince: nil), .b, &guest)
+        let again = merged(once, guest, fork, covered: covered)
+        let replaced = again.mailbox(named: "Drafts")!
+        #expect(replaced.id != drafts)
+        #expect(replaced.messages[0].facts.instance == copy.facts.instance)
+        #expect(replaced.messages[0].flags == .flagged)
     }
 
     @Test mutating func mergingAgainChangesNothing() throws {
