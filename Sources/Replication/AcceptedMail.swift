@@ -81,6 +81,26 @@ struct AcceptedMail: Sendable {
         return true
     }
 
+    /// Whether two messages may be one: neither node that took over one of them, or of what is one with
+    /// them, knew that the sender had seen the `250` of the other.
+    func mayBeOne(_ one: InstanceID, _ other: InstanceID) -> Bool {
+        let (these, those) = (all(oneWith: one), all(oneWith: other))
+        guard !these.contains(other) else { return true }
+        func knew(_ a: Set<InstanceID>, _ b: Set<InstanceID>) -> Bool {
+            a.contains { entries[$0]?.besides.contains(where: b.contains) ?? false }
+        }
+        return !knew(these, those) && !knew(those, these)
+    }
+
+    private func all(oneWith instance: InstanceID) -> Set<InstanceID> {
+        var all: Set<InstanceID> = [instance]
+        var next = [instance]
+        while let one = next.popLast() {
+            for other in joined[one] ?? [] where all.insert(other).inserted { next.append(other) }
+        }
+        return all
+    }
+
     /// Two messages each are one from now on: acknowledged if either is, else still to be.
     mutating func join(_ pairs: [InstanceID]) {
         var i = 0
@@ -111,8 +131,7 @@ struct AcceptedMail: Sendable {
     func counterpart(of instance: InstanceID) -> InstanceID? {
         guard let entry = entries[instance], let key = entry.key else { return nil }
         return byKey[key]?.first { other in
-            other != instance && !entry.besides.contains(other)
-                && !entries[other]!.besides.contains(instance)
+            other != instance && mayBeOne(instance, other)
                 && !(acknowledged.contains(instance) && acknowledged.contains(other))
         }
     }
@@ -125,9 +144,7 @@ struct AcceptedMail: Sendable {
             let instances = group.all
             for one in instances where !acknowledged.contains(one) {
                 for other in instances
-                where other != one && !entries[one]!.besides.contains(other)
-                    && !entries[other]!.besides.contains(one)
-                {
+                where other != one && mayBeOne(one, other) {
                     pairs.append((one, other))
                 }
             }

@@ -295,7 +295,11 @@ extension PairNode {
             home: pair.line, guest: branch, fork: fork, covered: withSharedRequests(covered, pair),
             retries: [], accepted: { mail[$0]?.message.flags }, slot: slot, switches: switches)
         if !switches.contains(.keepsRetriesAtMerge) {
-            for (retried, other) in accepted.unabsorbedRetries() { merge.absorb(retried, other) }
+            var mail = accepted
+            for (retried, other) in accepted.unabsorbedRetries()
+            where mail.mayBeOne(retried, other) && merge.absorb(retried, other) {
+                mail.join([retried, other])
+            }
         }
         let op = merge.result()
         let sequence = write(.merge(op, covers: pair.branchEnd))
@@ -406,9 +410,11 @@ extension PairNode {
 extension Merge {
     /// One sender's message and its retry, each taken over by another node while the two were apart,
     /// become one (R7).
-    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) {
+    mutating func absorb(_ retried: InstanceID, _ other: InstanceID) -> Bool {
         // Each absorbs one retry.
-        for i in stride(from: 0, to: absorbed.count, by: 2) where absorbed[i] == retried { return }
+        for i in stride(from: 0, to: absorbed.count, by: 2) where absorbed[i] == retried {
+            return false
+        }
         func isLive(_ instance: InstanceID) -> Bool {
             !dead.contains(instance)
                 && (homePlaces[instance] != nil || guestPlaces[instance] != nil)
@@ -420,8 +426,11 @@ extension Merge {
                     $0.value.row.facts.emailID.rawValue == instance.rawValue && isLive($0.key)
                 }
         }
-        guard isLive(retried) || isLive(other), isThere(retried), isThere(other) else { return }
+        guard isLive(retried) || isLive(other), isThere(retried), isThere(other) else {
+            return false
+        }
         dead.insert(isLive(retried) ? retried : other)
         absorbed += [retried, other]
+        return true
     }
 }
