@@ -35,7 +35,7 @@ var targets: [Target] = [
     layer("Journal", ["Platform"]),
     layer("MailStore", ["Platform"]),
     layer("Policy", ["Platform", "CUnistring", "CIdn2"]),
-    layer("Replication", ["Platform", "MailStore"]),
+    layer("Replication", ["Platform", "Journal", "MailStore"]),
 
     // Layer 3: composes the engines.
     layer("Node", ["Platform", "MailStore"]),
@@ -47,7 +47,7 @@ var targets: [Target] = [
     // For tests only.
     layer("TestSupport", ["Platform"]),
     // Both nodes of a pair in one thread, from one seed.
-    layer("Simulator", ["Platform", "MailStore", "Replication"]),
+    layer("Simulator", ["Platform", "Journal", "MailStore", "Replication", "TestSupport"]),
     .executableTarget(
         name: "twinpost-simulator", dependencies: ["Simulator"], swiftSettings: settings),
 
@@ -59,8 +59,8 @@ var targets: [Target] = [
     tests("IMAP", ["IMAP", "MailFormat"]),
     tests("Journal", ["Journal", "Platform", "PlatformLinux", "TestSupport"]),
     tests("MailStore", ["MailStore"]),
-    tests("Replication", ["Replication", "MailStore", "Platform"]),
-    tests("Simulator", ["Simulator"]),
+    tests("Replication", ["Replication", "Journal", "MailStore", "Platform", "TestSupport"]),
+    tests("Simulator", ["Simulator", "Journal", "Replication"]),
     tests("Node", ["Node", "MailStore", "Platform", "Journal", "TestSupport"]),
     tests("Policy", ["Policy", "Platform"]),
     tests("TOML", ["TOML"]),

@@ -61,7 +61,7 @@ struct BatchHeader: Equatable {
 ///
 ///     0   4  length: header and payload, without what fills up to 8 (zeros)
 ///     4   4  CRC-32C of octets 0..<4 and 8..<length, seeded with the salt
-///     8   1  kind: 1 op, 2 body, 3 chain reset, 4 body file, 5 start
+///     8   1  kind: 1 op, 2 body, 3 chain reset, 4 body file, 5 start, 6 note
 ///     9   1  flags: 1 must understand, 2 moved by compaction
 ///     10  2  op type
 ///     12  1  compression, 13 1 encryption, 14 2 algorithm: 0 is none
@@ -71,6 +71,7 @@ struct BatchHeader: Equatable {
 ///     body file (64):   as body, without payload
 ///     chain reset (72): 16 1 slot, 24 48 chain head
 ///     start (40):       16 1 slot, 20 4 generation, 24 8 incarnation, 32 8 continued position
+///     note (24):        16 8 clock; op type and flags as of an op: this node's own, in no chain
 struct Record {
     enum Kind: UInt8 {
         case op = 1
@@ -78,6 +79,7 @@ struct Record {
         case chainReset = 3
         case bodyFile = 4
         case start = 5
+        case note = 6
 
         var headerOctets: Int {
             switch self {
@@ -85,6 +87,7 @@ struct Record {
             case .body, .bodyFile: 64
             case .chainReset: 72
             case .start: 40
+            case .note: 24
             }
         }
     }
@@ -120,6 +123,11 @@ struct Record {
         OpRecord(
             name: opName, header: opHeader, chain: opChain, payload: [UInt8](payload), body: opBody)
     }
+    var noteRecord: NoteRecord {
+        NoteRecord(
+            type: bytes.load(10), mustUnderstand: flags & Self.mustUnderstand != 0,
+            clock: bytes.load(16), payload: [UInt8](payload))
+    }
     var opBody: BodyNumber { BodyNumber(rawValue: bytes.load(80)) }
     /// Of a chain reset.
     var chainHead: ChainHead {
@@ -130,6 +138,21 @@ struct Record {
     static func checksum(_ bytes: UnsafeRawBufferPointer, seed: UInt32) -> UInt32 {
         let first = CRC32C.checksum(bytes.slice(0, 4), continuing: seed)
         return CRC32C.checksum(bytes.slice(8, bytes.count - 8), continuing: first)
+    }
+
+    /// Puts an op's name and header where they stand in its record.
+    static func store(
+        _ name: OpName, _ header: OpHeader, in out: UnsafeMutableRawBufferPointer
+    ) {
+        out.store(header.mustUnderstand ? mustUnderstand : 0, at: 9)
+        out.store(header.type, at: 10)
+        out.store(header.compression, at: 12)
+        out.store(header.encryption, at: 13)
+        out.store(header.algorithm, at: 14)
+        out.store(name.slot, at: 16)
+        out.store(name.incarnation, at: 24)
+        out.store(name.sequence, at: 32)
+        out.store(header.clock, at: 40)
     }
 
     /// The chain after the op: over the chain before it and the record without CRC, chain and the
@@ -183,6 +206,7 @@ struct Record {
             {
                 return .failure(HeaderProblem("the body's number or length is out of range"))
             }
+        case .note: break
         }
         if kind == .body {
             if record.bodyLength != UInt64(length - kind.headerOctets) {

@@ -67,15 +67,7 @@ extension Journal {
         let buffer = pending.buffer
         buffer.append(payload)
         let out = buffer.mutable(at: offset, count: length)
-        out.store(header.mustUnderstand ? Record.mustUnderstand : 0, at: 9)
-        out.store(header.type, at: 10)
-        out.store(header.compression, at: 12)
-        out.store(header.encryption, at: 13)
-        out.store(header.algorithm, at: 14)
-        out.store(name.slot, at: 16)
-        out.store(name.incarnation, at: 24)
-        out.store(name.sequence, at: 32)
-        out.store(header.clock, at: 40)
+        Record.store(name, header, in: out)
         out.store(body.rawValue, at: 80)
         let chain = Record.chain(
             after: heads[name.slot].hash, op: UnsafeRawBufferPointer(out))
@@ -88,6 +80,18 @@ extension Journal {
             incarnation: name.incarnation, sequence: name.sequence, hash: chain)
         finishRecord(offset, length)
         return PendingOp(name: name, chain: chain, offsetInBatch: offset)
+    }
+
+    /// Appends a note: what only this node has to remember, in no stream and no chain.
+    public func append(note: NoteRecord) throws(JournalError) {
+        let length = Record.Kind.note.headerOctets + note.payload.count
+        let offset = try begin(.note, length: length)
+        note.payload.withUnsafeBytes { pending.buffer.append($0) }
+        let out = pending.buffer.mutable(at: offset, count: length)
+        out.store(note.mustUnderstand ? Record.mustUnderstand : 0, at: 9)
+        out.store(note.type, at: 10)
+        out.store(note.clock, at: 16)
+        finishRecord(offset, length)
     }
 
     /// Lets a slot's chain go on from `head`: after a state transfer, or where an origin that lost

@@ -227,6 +227,7 @@ extension Journal {
                     try recover(.body(record.bodyNumber, record.bodyDigest))
                 case .chainReset: heads[record.slot] = record.chainHead
                 case .start: break
+                case .note: try recover(.note(record.noteRecord, position))
                 }
             }
         } catch let error as JournalError {
@@ -286,7 +287,13 @@ extension Journal {
             }
             tail = nil
             if !rules.contains(.recoveredTailNotSynced) {
-                try current?.file.sync()
+                do throws(DiskError) { try current?.file.sync() } catch {
+                    // As after a commit: what can be read may be nowhere but in memory.
+                    if lastBatch > 0 {
+                        _ = try? disk.open(FileName.doubtName(batch: lastBatch), create: true)
+                    }
+                    throw error
+                }
                 try disk.syncDirectory()
             }
             for name in found.unfinished { try disk.remove(name) }

@@ -109,6 +109,42 @@ public struct OpRecord: Hashable, Sendable {
     }
 }
 
+extension OpRecord {
+    /// An origin's chain after an op: SHA-256 over the chain before it, and the op's name, header and
+    /// payload as they stand in the journal. It is the same on every node.
+    public static func chain(
+        after previous: SHA256Digest, _ name: OpName, _ header: OpHeader, payload: [UInt8]
+    ) -> SHA256Digest {
+        let length = Record.Kind.op.headerOctets + payload.count
+        return withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { out in
+            out.initializeMemory(as: UInt8.self, repeating: 0)
+            out.store(UInt32(length), at: 0)
+            out.store(Record.Kind.op.rawValue, at: 8)
+            Record.store(name, header, in: out)
+            out[Record.Kind.op.headerOctets...].copyBytes(from: payload)
+            return Record.chain(after: previous, op: UnsafeRawBufferPointer(out))
+        }
+    }
+}
+
+/// What one node writes for itself, between the ops of both streams: it has no name, is in no chain and
+/// is not sent to the peer.
+public struct NoteRecord: Hashable, Sendable {
+    public var type: UInt16
+    /// A node that does not know `type` stops instead of going on (R36).
+    public var mustUnderstand: Bool
+    /// Hybrid logical clock.
+    public var clock: UInt64
+    public var payload: [UInt8]
+
+    public init(type: UInt16, mustUnderstand: Bool = true, clock: UInt64, payload: [UInt8]) {
+        self.type = type
+        self.mustUnderstand = mustUnderstand
+        self.clock = clock
+        self.payload = payload
+    }
+}
+
 /// What recovery hands out, in order: the chunks of the checkpoint's state, then each body
 /// and op after it.
 public enum RecoveredItem: Sendable {
@@ -117,4 +153,5 @@ public enum RecoveredItem: Sendable {
     /// may follow; none does if the change was refused.
     case body(BodyNumber, SHA256Digest)
     case op(OpRecord, LocalPosition)
+    case note(NoteRecord, LocalPosition)
 }

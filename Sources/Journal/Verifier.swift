@@ -220,7 +220,7 @@ private struct Verifier {
                 table.set(
                     record.bodyNumber, BodyLocation(position: .zero, length: record.bodyLength))
             case .chainReset: heads[Int(record.slot)] = record.chainHead
-            case .body, .bodyFile, .start: break
+            case .body, .bodyFile, .start, .note: break
             }
         }
     }

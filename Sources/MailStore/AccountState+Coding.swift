@@ -108,6 +108,9 @@ extension Mailbox {
             if row.flags.contains(.deleted) { deletedCount += 1 }
             sizeOctets += UInt64(row.facts.sizeOctets)
         }
+        guard messages.lastUID ?? 0 < uidNext else {
+            throw DecodingFailure("UIDNEXT is not above all UIDs", offset: r.offset)
+        }
         tombstones = try r.array(elementOctets: 28) { r throws(DecodingFailure) -> Tombstone in
             Tombstone(uid: try r.fixed(), modSeq: try r.modSeq(), instance: try r.id())
         }
@@ -115,7 +118,7 @@ extension Mailbox {
 }
 
 extension ByteWriter {
-    mutating func facts(_ value: MessageFacts) {
+    package mutating func facts(_ value: MessageFacts) {
         id(value.instance)
         id(value.emailID)
         digest(value.digest)
@@ -127,7 +130,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    mutating func facts() throws(DecodingFailure) -> MessageFacts {
+    package mutating func facts() throws(DecodingFailure) -> MessageFacts {
         MessageFacts(
             instance: try id(), emailID: try id(), digest: try digest(),
             body: BodyNumber(rawValue: try fixed()), sizeOctets: try fixed(),

@@ -161,7 +161,7 @@ public struct Mailbox: Sendable {
     mutating func add(uid: UInt32, flags: NamedFlags, modSeq: ModSeq, facts: MessageFacts) {
         // An operation that does not fit this state (another node's, after a fault) must not stop the
         // node: the comparison of states finds it.
-        guard uid >= uidNext else { return }
+        guard uid >= uidNext, uid < .max else { return }
         let bits = enteringBits(flags)
         messages.append(.init(uid: uid, flags: bits, modSeq: modSeq, facts: facts))
         uidNext = max(uidNext, uid + 1)

@@ -186,6 +186,16 @@ public struct MessageColumns: Sendable {
         return touched
     }
 
+    /// Enters the number of each message's body, where it differs.
+    mutating func setBodies(_ number: (MessageFacts) -> BodyNumber) {
+        for i in chunks.indices {
+            for j in chunks[i].facts.indices {
+                let body = number(chunks[i].facts[j])
+                if chunks[i].facts[j].body != body { chunks[i].facts[j].body = body }
+            }
+        }
+    }
+
     /// Removes the messages in `uids` that exist and returns them in order.
     public mutating func remove(_ uids: UIDSet) -> [Row] {
         let runs = runs(of: uids)

@@ -115,7 +115,7 @@ extension Op {
 }
 
 extension Op.Accept {
-    func encode(into w: inout ByteWriter) {
+    package func encode(into w: inout ByteWriter) {
         w.digest(digest)
         w.fixed(sizeOctets)
         w.instant(internalDate)
@@ -131,7 +131,7 @@ extension Op.Accept {
         }
     }
 
-    init(from r: inout ByteReader) throws(DecodingFailure) {
+    package init(from r: inout ByteReader) throws(DecodingFailure) {
         self.init(
             digest: try r.digest(), sizeOctets: try r.fixed(), internalDate: try r.instant(),
             reversePath: try r.blob(), receivedDigest: try r.digest(),

@@ -122,7 +122,7 @@ extension Op {
 }
 
 extension Op.Merge {
-    func encode(into w: inout ByteWriter) {
+    package func encode(into w: inout ByteWriter) {
         w.id(account)
         w.fixed(epoch)
         w.fixed(uidValidityCounter)
@@ -137,7 +137,7 @@ extension Op.Merge {
         w.optional(quotaOctets) { $0.varint($1) }
     }
 
-    init(from r: inout ByteReader) throws(DecodingFailure) {
+    package init(from r: inout ByteReader) throws(DecodingFailure) {
         self.init(
             account: try r.id(), epoch: try r.fixed(), uidValidityCounter: try r.fixed(),
             mailboxes: try r.array(elementOctets: 40) {
@@ -201,7 +201,7 @@ extension Op.MergedMailbox {
 }
 
 extension ByteReader {
-    mutating func instances() throws(DecodingFailure) -> [InstanceID] {
+    package mutating func instances() throws(DecodingFailure) -> [InstanceID] {
         try array(elementOctets: 16) { r throws(DecodingFailure) -> InstanceID in try r.id() }
     }
 }

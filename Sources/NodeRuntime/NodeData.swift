@@ -235,6 +235,13 @@ struct Replay {
         case .op(let record, let position):
             try finishState()
             try replay(record, position)
+        case .note(let note, let position):
+            try finishState()
+            if note.mustUnderstand {
+                throw .foreign(
+                    "the note at \(position) is of type \(note.type), which this version does not "
+                        + "know; run the version that wrote it")
+            }
         }
     }
 

@@ -55,6 +55,21 @@ struct AcceptedMail: Sendable {
         }
     }
 
+    /// Enters what a checkpoint holds; false if it contradicts itself.
+    mutating func restore(
+        _ all: [Entry], _ groups: [[InstanceID]], _ acknowledged: [InstanceID]
+    ) -> Bool {
+        for entry in all { entries[entry.message.facts.instance] = entry }
+        for group in groups {
+            guard let first = group.first, let key = entries[first]?.key,
+                group.allSatisfy({ entries[$0]?.key == key })
+            else { return false }
+            byKey[key] = Group(first: first, others: Array(group.dropFirst()))
+        }
+        self.acknowledged = Set(acknowledged)
+        return true
+    }
+
     /// Enters a message; false if it is known.
     mutating func enter(_ entry: Entry) -> Bool {
         let instance = entry.message.facts.instance

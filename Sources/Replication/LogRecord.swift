@@ -1,18 +1,58 @@
+import Journal
 import MailStore
 import Platform
 
 /// One record of a node's journal: an entry of one origin's stream, or a note of this node alone.
 public struct LogRecord: Sendable {
     /// Whose stream it belongs to; nil for a note that is not replicated.
-    public var origin: Slot?
-    /// The start of the origin that wrote it.
-    public var incarnation: UInt64
+    public let origin: Slot?
+    /// The start of the origin that wrote it; 0 for a note.
+    public let incarnation: UInt64
     /// Counts from 1 over all of the origin's incarnations; 0 for a note.
-    public var sequence: UInt64
-    /// Of the origin's stream up to and including this record.
-    public var chain: UInt64
-    public var clock: HybridTime
-    public var entry: Entry
+    public let sequence: UInt64
+    /// Of the origin's stream up to and including this record; zero for a note.
+    public let chain: SHA256Digest
+    public let clock: HybridTime
+    public let entry: Entry
+    /// The entry as it was first written. It is kept, not made anew: the chain is over these octets.
+    public let payload: [UInt8]
+    /// Where this node keeps the body that an `.accept` names. Not sent to the peer.
+    public var body: BodyNumber
+
+    init(
+        origin: Slot?, incarnation: UInt64, sequence: UInt64, chain: SHA256Digest,
+        clock: HybridTime, entry: Entry, payload: [UInt8], body: BodyNumber
+    ) {
+        self.origin = origin
+        self.incarnation = incarnation
+        self.sequence = sequence
+        self.chain = chain
+        self.clock = clock
+        self.entry = entry
+        self.payload = payload
+        self.body = body
+    }
+
+    /// The next record of a stream. The payload is the entry's, if it is not given.
+    package init(
+        _ entry: Entry, origin: Slot, incarnation: UInt64, sequence: UInt64,
+        after chain: SHA256Digest, clock: HybridTime, payload: [UInt8]? = nil,
+        body: BodyNumber = BodyNumber(rawValue: 0)
+    ) {
+        let unchained = LogRecord(
+            origin: origin, incarnation: incarnation, sequence: sequence, chain: .zero,
+            clock: clock, entry: entry, payload: payload ?? entry.encoded, body: body)
+        self.init(
+            origin: origin, incarnation: incarnation, sequence: sequence,
+            chain: unchained.chain(after: chain), clock: clock, entry: entry,
+            payload: unchained.payload, body: body)
+    }
+
+    package init(note entry: Entry, clock: HybridTime) {
+        self.init(
+            origin: nil, incarnation: 0, sequence: 0, chain: .zero, clock: clock, entry: entry,
+            payload: entry.encoded, body: .none)
+    }
 }
 
 /// What a record says.
@@ -48,31 +88,57 @@ public enum Entry: Sendable {
     case connected
     /// The peer's stream went another way after this; what was here beyond it is kept as a branch.
     case diverged(common: UInt64)
+
+    /// Of a newer version, which says that who does not know it may pass it over (R36).
+    case unknown(type: UInt16)
 }
 
 /// What a node has of one origin's stream.
 public struct StreamState: Sendable {
-    /// Index + 1 is the sequence number.
-    package private(set) var records: [LogRecord] = []
+    /// The records up to here are no longer kept; of these only the end of the chain is known.
+    public private(set) var base: UInt64 = 0
+    private(set) var baseChain = SHA256Digest.zero
+    /// Those from `base` on, in order.
+    private var records: [LogRecord] = []
     /// The incarnations, ascending, each with its last sequence number here.
     public private(set) var incarnations: [Extent] = []
 
     public struct Extent: Hashable, Sendable {
         public var incarnation: UInt64
         public var last: UInt64
-        public var chain: UInt64
+        public var chain: SHA256Digest
 
-        public init(incarnation: UInt64, last: UInt64, chain: UInt64) {
+        public init(incarnation: UInt64, last: UInt64, chain: SHA256Digest) {
             self.incarnation = incarnation
             self.last = last
             self.chain = chain
         }
     }
 
-    public var end: UInt64 { UInt64(records.count) }
-    var chain: UInt64 { records.last?.chain ?? 0 }
+    init() {}
 
-    subscript(sequence: UInt64) -> LogRecord { records[Int(sequence) - 1] }
+    init(base: UInt64, chain: SHA256Digest, incarnations: [Extent], records: [LogRecord]) {
+        self.base = base
+        baseChain = chain
+        self.incarnations = incarnations
+        self.records = records
+    }
+
+    public var end: UInt64 { base + UInt64(records.count) }
+    var chain: SHA256Digest { records.last?.chain ?? baseChain }
+
+    /// Where the stream ends, as the journal knows it.
+    var head: ChainHead {
+        ChainHead(
+            incarnation: incarnations.last?.incarnation ?? 0, sequence: end, hash: chain)
+    }
+
+    subscript(sequence: UInt64) -> LogRecord { records[Int(sequence - base) - 1] }
+
+    /// What is kept of the stream beyond `sequence`.
+    func records(after sequence: UInt64) -> ArraySlice<LogRecord> {
+        sequence >= end ? [] : records[Int(max(sequence, base) - base)...]
+    }
 
     /// - Precondition: it is the next one.
     mutating func append(_ record: LogRecord) {
@@ -87,22 +153,28 @@ public struct StreamState: Sendable {
         }
     }
 
-    /// Forgets what is beyond `sequence`, and returns it.
-    mutating func truncate(to sequence: UInt64) -> [LogRecord] {
-        guard sequence < end else { return [] }
-        let gone = Array(records[Int(sequence)...])
-        records.removeLast(records.count - Int(sequence))
+    /// Keeps the records up to `sequence` no longer.
+    mutating func forget(upTo sequence: UInt64) {
+        guard sequence > base, sequence <= end else { return }
+        baseChain = self[sequence].chain
+        records.removeFirst(Int(sequence - base))
+        base = sequence
+    }
+
+    /// Forgets what is beyond `sequence`.
+    /// - Precondition: `sequence` is not below the base.
+    mutating func truncate(to sequence: UInt64) {
+        guard sequence < end else { return }
+        precondition(sequence >= base)
+        records.removeLast(Int(end - sequence))
         while let last = incarnations.last, last.last > sequence {
             incarnations.removeLast()
             let before = incarnations.last?.last ?? 0
             if sequence > before {
                 incarnations.append(
-                    Extent(
-                        incarnation: last.incarnation, last: sequence,
-                        chain: records[Int(sequence) - 1].chain))
+                    Extent(incarnation: last.incarnation, last: sequence, chain: chain))
             }
         }
-        return gone
     }
 
     /// The last sequence number up to which two copies of one stream are the same. Each incarnation
@@ -115,12 +187,5 @@ public struct StreamState: Sendable {
             if x.last != y.last { break }
         }
         return common
-    }
-
-    /// The chain over one more record.
-    static func chain(_ chain: UInt64, _ incarnation: UInt64, _ sequence: UInt64) -> UInt64 {
-        var z = chain ^ incarnation &+ sequence &* 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        return z ^ (z >> 31)
     }
 }

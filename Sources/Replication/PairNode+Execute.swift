@@ -27,14 +27,15 @@ extension PairNode {
             if origin != slot { orderRequest(request, record.sequence) }
         case .branch(let id, let base, let state): openBranch(id, base, state, record)
         case .merge(let op, let covers): executeMerge(op, covers, record)
-        case .line(let state):
+        case .line(var state):
+            state.setBodies(accepted.body(of:))
             if !accounts.contains(state.id) { accounts[state.id] = AccountPair(state) }
             accounts[known: state.id].line = state
             accounts[known: state.id].numbering += 1
             changed(state.id, record)
         case .acknowledged(let instances):
             for instance in instances { _ = accepted.acknowledge(instance) }
-        case .mark, .apart, .connected, .diverged: break
+        case .mark, .apart, .connected, .diverged, .unknown: break
         }
     }
 
@@ -44,7 +45,7 @@ extension PairNode {
         for delivery in op.deliveries {
             let facts = MessageFacts(
                 instance: delivery.instance, emailID: delivery.emailID, digest: op.digest,
-                body: BodyNumber(rawValue: 0), sizeOctets: op.sizeOctets,
+                body: record.body, sizeOctets: op.sizeOctets,
                 internalDate: op.internalDate, saveDate: op.internalDate)
             let message = AccountState.PendingMessage(
                 mailbox: delivery.mailbox, flags: delivery.flags, facts: facts)
@@ -109,7 +110,7 @@ extension PairNode {
 
     /// The line as it was after home's record `sequence`: the last that was kept before it, and what
     /// home wrote from there on (R17).
-    private func lineState(_ id: AccountID, at sequence: UInt64) -> AccountState? {
+    func lineState(_ id: AccountID, at sequence: UInt64) -> AccountState? {
         guard let kept = accounts[known: id].history.last(where: { $0.sequence <= sequence }) else {
             return nil
         }
@@ -118,8 +119,12 @@ extension PairNode {
         while next <= min(sequence, own.end) {
             switch own[next].entry {
             case .orders(id, let ops, _, _): for op in ops { Self.apply(op, to: &state, accepted) }
-            case .merge(let op, _) where op.account == id: state.apply(.merge(op))
-            case .line(let line) where line.id == id: state = line
+            case .merge(var op, _) where op.account == id:
+                op.setBodies(accepted.body(of:))
+                state.apply(.merge(op))
+            case .line(var line) where line.id == id:
+                line.setBodies(accepted.body(of:))
+                state = line
             default: break
             }
             next += 1
@@ -143,6 +148,8 @@ extension PairNode {
     private mutating func openBranch(
         _ id: AccountID, _ base: UInt64, _ state: AccountState?, _ record: LogRecord
     ) {
+        var state = state
+        state?.setBodies(accepted.body(of:))
         // An account that home lost altogether comes back with what the guest has of it.
         if !accounts.contains(id), let state { accounts[id] = AccountPair(state) }
         guard accounts.contains(id) else { return }
@@ -169,6 +176,8 @@ extension PairNode {
     private mutating func executeMerge(_ op: Op.Merge, _ covers: UInt64, _ record: LogRecord) {
         let id = op.account
         guard accounts.contains(id) else { return }
+        var op = op
+        op.setBodies(accepted.body(of:))
         accounts[known: id].line.apply(.merge(op))
         accepted.join(op.absorbed)
         accounts[known: id].numbering += 1
@@ -191,7 +200,8 @@ extension PairNode {
     /// answered (R2).
     mutating func cutPeer(to sequence: UInt64) {
         guard peer.end > sequence else { return }
-        _ = peer.truncate(to: sequence)
+        peer.truncate(to: sequence)
+        actions.append(.rewind(slot.other, to: peer.head))
         order.removeAll { !$0.isOwn && $0.sequence > sequence }
         peerDurable = min(peerDurable, sequence)
     }
@@ -199,7 +209,7 @@ extension PairNode {
     /// The peer's stream went another way after `common`. What this node has of the way that is lost
     /// becomes its own branch, with all it holds, and is merged by what is in it (R16).
     mutating func noteDivergence(_ common: UInt64) -> [LogRecord] {
-        let lost = peer.end > common ? Array(peer.records[Int(common)...]) : []
+        let lost = Array(peer.records(after: common))
         cutPeer(to: common)
         peerHasDiverged = true
         accepted.adopt(from: slot.other, beyond: common, by: slot)

@@ -73,6 +73,10 @@ extension PairNode {
         let sharedOwn = StreamState.common(hello.yours, own.incarnations)
         let theirEnd = hello.own.last?.last ?? 0
         let sharedPeer = StreamState.common(hello.own, peer.incarnations)
+        guard sharedOwn >= own.base, sharedPeer >= peer.base else {
+            actions.append(.alarm(.peerBelowCheckpoint))
+            return
+        }
         let hasDiverged = theirCopy > sharedOwn && own.end > sharedOwn
         if theirCopy > sharedOwn, !hasDiverged, !switches.contains(.givesNothingBack) {
             new.takesBackUpTo = theirCopy
@@ -142,7 +146,7 @@ extension PairNode {
             default: break
             }
             guard let kept else { continue }
-            let sequence = write(kept)
+            let sequence = write(kept, body: record.body)
             execute(own[sequence])
         }
     }
@@ -175,21 +179,28 @@ extension PairNode {
         join()
     }
 
-    /// Takes one record into the journal; false if one before it is missing.
+    /// Takes one record into the journal; false if one before it is missing, or if it does not
+    /// continue the chain: then one of the two holds another stream than it says (R15).
     private mutating func take(_ record: LogRecord, mark: UInt64) -> Bool {
         if record.origin == slot {
             guard record.sequence > own.end else { return true }
-            guard record.sequence == own.end + 1 else { return false }
+            guard record.sequence == own.end + 1, continues(own, record) else { return false }
             takeBack(record, mark: mark)
             return true
         }
         guard record.sequence > peer.end else { return true }
-        guard record.sequence == peer.end + 1 else { return false }
+        guard record.sequence == peer.end + 1, continues(peer, record) else { return false }
         peer.append(record)
         order.append((false, record.sequence))
         clock = max(clock, record.clock)
         log(record, peer: record.sequence)
         return true
+    }
+
+    private mutating func continues(_ stream: StreamState, _ record: LogRecord) -> Bool {
+        if record.chain == record.chain(after: stream.chain) { return true }
+        actions.append(.alarm(.refusedPeer("a stream that does not continue its chain")))
+        return false
     }
 
     /// Takes a record of this node's own back that it had lost, and executes what of the peer's stream
@@ -314,10 +325,8 @@ extension PairNode {
             return base
         }
         var ordered: [UInt64: [Op]] = [:]
-        for sequence in (pair.branchBase + 1)..<(own.end + 1) {
-            guard case .orders(base.id, let ops, let answers, _) = own[sequence].entry else {
-                continue
-            }
+        for record in own.records(after: pair.branchBase) {
+            guard case .orders(base.id, let ops, let answers, _) = record.entry else { continue }
             if answers > 0 { ordered[answers] = ops }
         }
         for (request, ops) in pair.redone {
@@ -353,7 +362,7 @@ extension PairNode {
         if lastLinkNote != .apart || peer.end > executed { note(.apart) }
         lastLinkNote = .apart
         apartIndex = logCount
-        let lost = peer.end > executed ? Array(peer.records[Int(executed)...]) : []
+        let lost = Array(peer.records(after: executed))
         cutPeer(to: executed)
         if switches.contains(.forgetsApart) { apartIndex = 0 }
         let apartIndex = apartIndex
@@ -395,7 +404,7 @@ extension PairNode {
         if !session!.outbox.isEmpty {
             var records: [LogRecord] = []
             swap(&records, &session!.outbox)
-            send(.records(records))
+            sendRecords(records)
         } else if session!.told
             != (
                 ownDurable, switches.contains(.acknowledgesEarly) ? peer.end : peerDurable,
@@ -403,6 +412,24 @@ extension PairNode {
             )
         {
             send(.status)
+        }
+    }
+}
+
+extension PairNode {
+    /// As many frames as it takes.
+    private mutating func sendRecords(_ records: [LogRecord]) {
+        var start = 0
+        while start < records.count {
+            var end = start
+            var octets = 0
+            repeat {
+                octets += records[end].payload.count
+                end += 1
+            } while end < records.count && end - start < configuration.frameRecordsMax
+                && octets + records[end].payload.count <= configuration.frameOctetsMax
+            send(.records(Array(records[start..<end])))
+            start = end
         }
     }
 }

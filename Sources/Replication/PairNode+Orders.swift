@@ -95,7 +95,7 @@ extension PairNode {
                     Op.Accept(
                         digest: message.digest, sizeOctets: message.sizeOctets,
                         internalDate: message.internalDate, reversePath: [], receivedDigest: .zero,
-                        deliveries: [delivery]), kept: false, besides: []))
+                        deliveries: [delivery]), kept: false, besides: []), body: message.body)
             execute(own[sequence])
         }
         placeOwn(instances, id)
@@ -139,7 +139,7 @@ extension PairNode {
             digest: incoming.digest, sizeOctets: incoming.sizeOctets, internalDate: now.wall,
             reversePath: incoming.reversePath, receivedDigest: incoming.receivedDigest,
             deliveries: deliveries)
-        let sequence = write(.accept(accept, kept: false, besides: besides))
+        let sequence = write(.accept(accept, kept: false, besides: besides), body: incoming.body)
         execute(own[sequence])
         reply(token, .accepted(first.instance))
         for delivery in deliveries {
@@ -151,7 +151,7 @@ extension PairNode {
     /// The message of which another with this key is a retry, and, if it is the peer's, where in its
     /// stream it is. What is not executed yet counts: should the peer lose it, it is kept.
     private func known(_ key: AcceptedMail.SenderKey) -> (instance: InstanceID, sequence: UInt64)? {
-        let unexecuted = peer.records[Int(executed)...]
+        let unexecuted = peer.records(after: executed)
         var acknowledged: Set<InstanceID> = []
         for case .acknowledged(let instances) in unexecuted.lazy.map(\.entry) {
             acknowledged.formUnion(instances)

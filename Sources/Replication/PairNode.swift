@@ -1,3 +1,4 @@
+import Journal
 import MailStore
 import Platform
 
@@ -23,6 +24,12 @@ public struct PairNode: ~Copyable, Sendable {
         public var holdMax = Duration.seconds(5)
         /// The guest holds them as soon as no more than so many records are missing on either side.
         public var holdLag: UInt64 = 64
+        /// The most records, and about the most octets of them, that one frame holds.
+        public var frameRecordsMax = 1024
+        public var frameOctetsMax = 1 << 20
+        /// Keeps both streams from their beginning, for a peer that may lose what it had durable. A
+        /// peer that lost what is not kept is refused: handing it a whole state is not built yet (R33).
+        public var keepsAllRecords = true
         package var switches: RuleSwitches = []
 
         public init(slot: Slot, cluster: UInt64) {
@@ -38,7 +45,7 @@ public struct PairNode: ~Copyable, Sendable {
         /// The sender of this message showed that it saw our `250` (R7).
         case acknowledged(InstanceID)
         case createAccount(token: UInt64, Op.CreateAccount)
-        /// So many records of this incarnation's journal, recovered ones included, are durable.
+        /// So many records of the journal, counted from its beginning, are durable.
         case durable(Int)
         case frame(Frame)
         case tick
@@ -46,6 +53,9 @@ public struct PairNode: ~Copyable, Sendable {
 
     public enum Action: Sendable {
         case append(LogRecord)
+        /// The next record of this stream continues from there: what is beyond was dropped. Stands
+        /// among the records in its order, but is not counted as one.
+        case rewind(Slot, to: ChainHead)
         case send(Frame)
         case reply(token: UInt64, ChangeResult)
         /// The side effects of an accepted message are due: once, here (R28).
@@ -60,6 +70,8 @@ public struct PairNode: ~Copyable, Sendable {
         case peerLostRecords(UInt64)
         /// The peer lost records and went on without them (R16).
         case peerDiverged
+        /// The peer lost records that are no longer kept here; it needs the state as a whole (R33).
+        case peerBelowCheckpoint
     }
 
     /// A message from SMTP, as it is to be stored.
@@ -69,12 +81,16 @@ public struct PairNode: ~Copyable, Sendable {
         public var reversePath: [UInt8]
         public var receivedDigest: SHA256Digest
         public var recipients: [(account: AccountID, forwardPath: [UInt8])]
+        /// Where this node's journal has the stored octets.
+        public var body: BodyNumber
 
         public init(
             digest: SHA256Digest, sizeOctets: UInt32, reversePath: [UInt8],
-            receivedDigest: SHA256Digest, recipients: [(account: AccountID, forwardPath: [UInt8])]
+            receivedDigest: SHA256Digest, recipients: [(account: AccountID, forwardPath: [UInt8])],
+            body: BodyNumber = BodyNumber(rawValue: 0)
         ) {
             self.digest = digest
+            self.body = body
             self.sizeOctets = sizeOctets
             self.reversePath = reversePath
             self.receivedDigest = receivedDigest
@@ -145,10 +161,31 @@ public struct PairNode: ~Copyable, Sendable {
         var placed: [InstanceID: (mailbox: MailboxID, validity: UIDValidity, uid: UInt32)] = [:]
     }
 
-    /// Makes the node from its journal.
+    /// Makes the node from its journal, which begins with `journal`.
     public init(
         _ configuration: Configuration, incarnation: UInt64, journal: [LogRecord],
         randomness: any Randomness & Sendable
+    ) {
+        self.init(configuration, incarnation, randomness)
+        replay(journal)
+    }
+
+    /// Makes the node from the state in a checkpoint of its journal, empty if there is none, and the
+    /// records behind it.
+    ///
+    /// - Throws: if the state is none that `checkpoint` made.
+    public init(
+        _ configuration: Configuration, incarnation: UInt64, checkpoint: [UInt8],
+        journal: [LogRecord], randomness: any Randomness & Sendable
+    ) throws(DecodingFailure) {
+        self.init(configuration, incarnation, randomness)
+        if !checkpoint.isEmpty { try restore(checkpoint) }
+        replay(journal)
+    }
+
+    private init(
+        _ configuration: Configuration, _ incarnation: UInt64,
+        _ randomness: any Randomness & Sendable
     ) {
         self.configuration = configuration
         self.switches = configuration.switches
@@ -156,9 +193,12 @@ public struct PairNode: ~Copyable, Sendable {
         self.randomness = randomness
         nonce = 0
         nonce = self.randomness.next64() | 1
+    }
+
+    private mutating func replay(_ journal: [LogRecord]) {
         for record in journal { replay(record) }
         isReplaying = false
-        logCount = journal.count
+        logCount += journal.count
         durableCount = logCount
         unsynced.removeAll()
         actions.removeAll()
@@ -259,6 +299,8 @@ public struct PairNode: ~Copyable, Sendable {
     private mutating func start() {
         guard !hasStarted else { return }
         hasStarted = true
+        // The last incarnation may have dropped something without getting this far.
+        actions.append(.rewind(slot.other, to: peer.head))
         if lastLinkNote == .apart, !switches.contains(.keepsBlockAfterCrash) {
             for id in accounts.keys {
                 accounts[known: id].line.closeBlocks()
@@ -272,12 +314,12 @@ public struct PairNode: ~Copyable, Sendable {
 
     /// Writes the next record of this node's stream.
     @discardableResult
-    mutating func write(_ entry: Entry) -> UInt64 {
+    mutating func write(_ entry: Entry, body: BodyNumber = .none) -> UInt64 {
         clock = clock.next(at: now.wall)
         let sequence = own.end + 1
         let record = LogRecord(
-            origin: slot, incarnation: incarnation, sequence: sequence,
-            chain: StreamState.chain(own.chain, incarnation, sequence), clock: clock, entry: entry)
+            entry, origin: slot, incarnation: incarnation, sequence: sequence, after: own.chain,
+            clock: clock, body: body)
         own.append(record)
         order.append((true, sequence))
         log(record, own: sequence)
@@ -287,10 +329,7 @@ public struct PairNode: ~Copyable, Sendable {
 
     /// Writes a note of this node alone.
     mutating func note(_ entry: Entry, executed: UInt64? = nil) {
-        log(
-            LogRecord(
-                origin: nil, incarnation: incarnation, sequence: 0, chain: 0, clock: clock,
-                entry: entry), executed: executed)
+        log(LogRecord(note: entry, clock: clock), executed: executed)
     }
 
     mutating func log(

@@ -11,6 +11,16 @@ public struct Request: Sendable {
     public var seed: UInt128
     public var wall: Instant
 
+    package init(
+        account: AccountID, change: Change, named: UIDSet, seed: UInt128, wall: Instant
+    ) {
+        self.account = account
+        self.change = change
+        self.named = named
+        self.seed = seed
+        self.wall = wall
+    }
+
     /// Gives messages the UIDs that they have in another state: a merge may have renumbered them while
     /// the change was held, or after what its client saw (R9).
     mutating func rename(from: AccountState, to: AccountState) {

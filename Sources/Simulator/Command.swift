@@ -1,4 +1,5 @@
 import Glibc
+import Journal
 import Replication
 
 /// The command line of `twinpost-simulator`.
@@ -22,6 +23,12 @@ public struct Command {
             case "--events": number(&rest) { $0.simulation.events = Int($1) }
             case "--trace": number(&rest) { $0.traced = $1 }
             case "--stop": stopsAtFailure = true
+            case "--journal":
+                number(&rest) { $0.simulation.journal = $1 == 0 ? .never : .every($1) }
+            case "--journal-switch":
+                number(&rest) {
+                    $0.simulation.journalRules.insert(.init(rawValue: 1 << UInt32($1 & 31)))
+                }
             case "--honest": simulation.hasHonestDisks = true
             case "--quiet": isQuiet = true
             case "--switch":
@@ -64,6 +71,7 @@ public struct Command {
         let start = Self.seconds
         var failures = 0
         var run: UInt64 = 0
+        var onDisks = 0
         var totals: [String: Int] = [:]
         var steps = 0
         let jobs = jobs > 0 ? jobs : Slices.coreCount
@@ -79,6 +87,7 @@ public struct Command {
             next = portion.upperBound
             for outcome in Slices.run(simulation, seeds: portion, jobs: jobs) {
                 run += 1
+                if outcome.usedJournal { onDisks += 1 }
                 steps += outcome.steps
                 for (name, count) in outcome.counters { totals[name, default: 0] += count }
                 if let failure = outcome.failure {
@@ -96,7 +105,8 @@ public struct Command {
         }
         let rate = Int(Double(run) / max(Self.seconds - start, 1e-9))
         print(
-            "\(run) histories, \(failures) failed, \(steps) steps, \(rate) histories per second")
+            "\(run) histories (\(onDisks) of them with the journal on disks that fail), "
+                + "\(failures) failed, \(steps) steps, \(rate) histories per second")
         return failures == 0 ? 0 : 1
     }
 

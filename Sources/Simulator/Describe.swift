@@ -28,6 +28,7 @@ extension World {
         case .apart: return "apart"
         case .connected: return "connected"
         case .diverged(let common): return "diverged after \(common)"
+        case .unknown(let type): return "\(name) of type \(type)"
         }
     }
 

@@ -7,6 +7,7 @@ import Replication
 extension World {
     /// Breaks something, perhaps; true if it did.
     mutating func fault() -> Bool {
+        if diskFault() { return true }
         if chance(mood.cut) { return cut() }
         if chance(mood.crash) { return crash() }
         if chance(1) { return replay() }
@@ -46,19 +47,12 @@ extension World {
         guard hosts[i].node != nil else { return false }
         count("fault crash")
         stop(i)
-        let safe = hosts[i].safe
-        let lost = hosts[i].journal.count - safe
-        let kept = safe + Int(random.below(UInt64(lost) + 1))
-        if kept < hosts[i].journal.count { count("fault lost tail") }
-        if safe < hosts[i].durable {
-            count("fault lost what was synced")
-            isDishonest = true
-            forgetWhatIsLost(i, kept)
+        if let disk = hosts[i].disk {
+            crashDisk(i, disk)
+        } else {
+            let lost = hosts[i].journal.count - hosts[i].safe
+            keep(i, hosts[i].safe + Int(random.below(UInt64(lost) + 1)))
         }
-        hosts[i].journal.removeSubrange(kept...)
-        ledger.held[i] = ledger.held[i].filter { $0.value <= kept }
-        ledger.placed[i] = ledger.placed[i].filter { $0.value <= kept }
-        note("crash \(i), \(kept) records are left of \(safe + lost)")
         queue.add(
             .restart(i),
             at: now + (chance(50) ? milliseconds(10...300) : milliseconds(300...15_000)))
@@ -66,7 +60,25 @@ extension World {
         return true
     }
 
-    private mutating func stop(_ i: Int) {
+    /// Forgets the records of host `i` that its disk has lost.
+    mutating func keep(_ i: Int, _ kept: Int, rollsBack: Bool = false) {
+        note("\(kept) records are left on \(i) of \(hosts[i].journal.count)")
+        if kept < hosts[i].journal.count { count("fault lost tail") }
+        let losesSynced = min(kept, hosts[i].safe) < hosts[i].durable
+        if losesSynced || rollsBack {
+            if !rollsBack { count("fault lost what was synced") }
+            isDishonest = true
+            forgetWhatIsLost(i, kept)
+        }
+        hosts[i].journal.removeSubrange(min(kept, hosts[i].journal.count)...)
+        ledger.held[i] = ledger.held[i].filter { $0.value <= kept }
+        ledger.placed[i] = ledger.placed[i].filter { $0.value <= kept }
+        // A machine that is down, and whose disk fails again, has lost no more by that.
+        hosts[i].durable = min(hosts[i].durable, hosts[i].journal.count)
+        hosts[i].safe = min(hosts[i].safe, hosts[i].journal.count)
+    }
+
+    mutating func stop(_ i: Int) {
         hosts[i].node = nil
         hosts[i].isSyncing = false
         for token in hosts[i].tokens { ledger.waiting[token] = nil }
@@ -76,15 +88,11 @@ extension World {
     /// A frame of long ago comes once more.
     private mutating func replay() -> Bool {
         var choice = oldFrames
-        if chance(60) {
-            choice = oldFrames.filter {
-                if case .ready = $0.frame.body { true } else { false }
-            }
-        }
+        if chance(60) { choice = oldFrames.filter(\.isReady) }
         guard let old = pick(choice), hosts[old.to].node != nil else { return false }
         count("fault frame replayed")
         note("an old frame comes to \(old.to)")
-        step(old.to, .frame(old.frame))
+        receive(old.to, old.frame)
         return true
     }
 
@@ -97,7 +105,7 @@ extension World {
         let hello = Hello(
             cluster: 99, slot: Slot(rawValue: UInt8(1 - i))!, generation: 1,
             nonce: random.next64(), echo: nonces[i], wantsStates: false,
-            own: [.init(incarnation: random.next64(), last: 9, chain: 1)], yours: [])
+            own: [.init(incarnation: random.next64(), last: 9, chain: .zero)], yours: [])
         step(
             i,
             .frame(
@@ -111,6 +119,7 @@ extension World {
         let i = Int(random.below(2))
         guard !hosts[1 - i].isLying, hosts[1 - i].node != nil, !isDishonest else { return false }
         hosts[i].isLying.toggle()
+        hosts[i].disk?.lie(hosts[i].isLying)
         if !hosts[i].isLying { hosts[i].safe = hosts[i].durable }
         count("fault lying disk")
         return true
@@ -126,11 +135,14 @@ extension World {
         isDishonest = true
         stop(i)
         let wipes = chance(20)
-        let kept = wipes ? 0 : Int(random.below(UInt64(hosts[i].journal.count)))
-        note("roll back \(i) to \(kept) records of \(hosts[i].journal.count)")
-        forgetWhatIsLost(i, kept)
-        hosts[i].journal.removeSubrange(kept...)
         if wipes { count("fault wiped disk") }
+        if let disk = hosts[i].disk {
+            if wipes || !disk.rollBack() { disk.wipe() }
+            survey(i, disk, rollsBack: true)
+        } else {
+            keep(
+                i, wipes ? 0 : Int(random.below(UInt64(hosts[i].journal.count))), rollsBack: true)
+        }
         queue.add(.restart(i), at: now + milliseconds(10...5000))
         forgive()
         return true
@@ -185,12 +197,12 @@ extension World {
         case .request(let request): [request.account]
         case .merge(let op, _): [op.account]
         case .line(let state): [state.id]
-        case .acknowledged, .mark, .apart, .connected, .diverged: []
+        case .acknowledged, .mark, .apart, .connected, .diverged, .unknown: []
         }
     }
 
     /// Mail that no disk holds any more is lost; every other must turn up.
-    private mutating func forgive() {
+    mutating func forgive() {
         guard isDishonest else { return }
         var held: Set<InstanceID> = []
         for host in hosts {

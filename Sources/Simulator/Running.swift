@@ -12,6 +12,12 @@ final class Running {
     var isSettled: Bool { node.isSettled }
     var unsettled: String { node.unsettled }
 
+    var recordCount: Int { node.recordCount }
+
+    func end(of slot: Slot) -> UInt64 { node.end(of: slot) }
+    func checkpoint() -> [UInt8] { node.checkpoint() }
+    func visitBodies(_ visit: (BodyNumber) -> Void) { node.visitBodies(visit) }
+
     func visible(_ id: AccountID) -> AccountState? { node.visible(id) }
     func served(_ id: AccountID) -> AccountState? { node.served(id) }
 

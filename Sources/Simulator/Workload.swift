@@ -16,7 +16,14 @@ extension World {
         mood.slowDisk = chance(30)
         mood.holdLag = pick([64, 64, 3, 0]) ?? 64
         if options.hasHonestDisks { (mood.lies, mood.rollback) = (false, false) }
-        for i in 0...1 { start(i) }
+        for i in 0...1 {
+            if options.usesJournal {
+                hosts[i].disk = HostDisk(
+                    slot: Slot(rawValue: UInt8(i))!, seed: seed &* 2 &+ UInt64(i),
+                    rules: options.journalRules)
+            }
+            start(i)
+        }
         for number in 0..<3 {
             let home = number % 2
             let id = AccountID(rawValue: UInt128(number + 1))
@@ -91,6 +98,7 @@ extension World {
         let entry = ledger.mails[mail]
         queue.add(.retry(mail), at: now + milliseconds(3000...9000))
         guard hosts[node].node != nil else { return }
+        guard let body = store(entry.digest, node) else { return }
         if entry.attempts > 1 { count("R7 retry") }
         note("mail \(mail) to node \(node), attempt \(entry.attempts)")
         let token = token(.mail(mail), node)
@@ -103,7 +111,7 @@ extension World {
                 .init(
                     digest: entry.digest, sizeOctets: 1000, reversePath: entry.sender,
                     receivedDigest: entry.digest,
-                    recipients: [(entry.account, [1])])))
+                    recipients: [(entry.account, [1])], body: body)))
     }
 
     mutating func replied(_ token: UInt64, _ result: ChangeResult, at node: Int) {
@@ -310,13 +318,14 @@ extension World {
         let to = pick(state.mailboxes)!
         let number = UInt64(ledger.mails.count + 1)
         let digest = SHA256Digest(words: (number, 2, 0, 0))
+        guard let body = store(digest, client.node) else { return }
         var mail = Ledger.Mail(digest: digest, account: client.account, sender: [])
         // Nobody tries again.
         mail.state = .givenUp
         ledger.mails.append(mail)
         count("R10 append")
         let message = NewMessage(
-            digest: digest, body: BodyNumber(rawValue: 0), sizeOctets: 10,
+            digest: digest, body: body, sizeOctets: 10,
             internalDate: clock(client.node).wall, flags: .none)
         submit(client, .append(ledger.mails.count - 1, to.id), .append(mailbox: to.id, [message]))
     }

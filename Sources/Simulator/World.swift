@@ -1,3 +1,4 @@
+import Journal
 import MailStore
 import Platform
 import Replication
@@ -13,13 +14,16 @@ struct World {
         var traces = false
         /// Disks lose nothing that they synced.
         var hasHonestDisks = false
+        /// Records are in the production's journal on a disk that fails, not in an array.
+        var usesJournal = false
+        var journalRules: JournalRuleSwitches = []
     }
 
     enum Event {
         case work
         case tick(Int, life: Int)
         case synced(Int, life: Int, count: Int)
-        case arrive(Int, Frame)
+        case arrive(Int, [UInt8])
         case restart(Int)
         case retry(Int)
         case heal
@@ -38,6 +42,8 @@ struct World {
         var isSyncing = false
         var clockOffset: Int64 = 0
         var tokens: Set<UInt64> = []
+        /// nil if the records are in `journal` alone.
+        var disk: HostDisk?
     }
 
     let options: Options
@@ -54,7 +60,7 @@ struct World {
     var lastArrival: [Int64] = [0, 0]
     /// Each node's nonce as it last said hello.
     var nonces: [UInt64] = [0, 0]
-    var oldFrames: [(to: Int, frame: Frame)] = []
+    var oldFrames: [(to: Int, frame: [UInt8], isReady: Bool)] = []
     var isHealing = false
     var isDishonest = false
     var eventCount = 0
@@ -137,11 +143,21 @@ struct World {
         var configuration = PairNode.Configuration(slot: Slot(rawValue: UInt8(i))!, cluster: 7)
         configuration.switches = options.switches
         configuration.holdLag = mood.holdLag
+        // A peer whose disk loses nothing lacks nothing that it once had.
+        configuration.keepsAllRecords = mood.lies || mood.rollback
         hosts[i].life += 1
-        let node = PairNode(
-            configuration, incarnation: random.next64(), journal: hosts[i].journal,
-            randomness: SeededRandomness(seed: random.next64()))
-        hosts[i].node = Running(node)
+        let incarnation = random.next64()
+        let randomness = SeededRandomness(seed: random.next64())
+        if let disk = hosts[i].disk {
+            guard let node = open(i, disk, configuration, incarnation, randomness) else { return }
+            hosts[i].node = node
+            if hosts[i].isLying { disk.lie(true) }
+        } else {
+            hosts[i].node = Running(
+                PairNode(
+                    configuration, incarnation: incarnation, journal: hosts[i].journal,
+                    randomness: randomness))
+        }
         hosts[i].isSyncing = false
         hosts[i].durable = hosts[i].journal.count
         hosts[i].safe = hosts[i].journal.count
@@ -168,6 +184,7 @@ struct World {
             }
             note("node \(i) is \(after)")
         }
+        writeBatch(i)
     }
 
     private mutating func perform(_ action: PairNode.Action, _ i: Int) {
@@ -177,7 +194,8 @@ struct World {
             if options.traces { note("  \(i) writes \(describe(record))") }
             countEntry(record.entry)
             hold(record, i)
-            startSync(i)
+            if let disk = hosts[i].disk { disk.add(.record(record)) } else { startSync(i) }
+        case .rewind(let slot, let head): hosts[i].disk?.add(.rewind(slot, head))
         case .send(let frame): send(frame, from: i)
         case .reply(let token, let result): replied(token, result, at: i)
         case .effects(let instance):
@@ -233,6 +251,7 @@ struct World {
         case .apart: count("R2 apart")
         case .connected: count("R3 connected")
         case .diverged: count("R16 diverged")
+        case .unknown: fail("R36: a record of a type that nobody writes")
         }
     }
 
@@ -249,10 +268,13 @@ struct World {
     private mutating func synced(_ i: Int, _ life: Int, _ count: Int) {
         guard hosts[i].life == life, hosts[i].node != nil else { return }
         hosts[i].isSyncing = false
+        if let disk = hosts[i].disk {
+            guard syncBatch(i, disk) else { return }
+        }
         hosts[i].durable = count
         if !hosts[i].isLying { hosts[i].safe = count }
         step(i, .durable(count))
-        if hosts[i].journal.count > count { startSync(i) }
+        if hosts[i].disk == nil, hosts[i].journal.count > count { startSync(i) }
     }
 
     // MARK: Network
@@ -272,20 +294,43 @@ struct World {
         } else {
             lastArrival[to] = arrival
         }
-        queue.add(.arrive(to, frame), at: arrival)
+        let bytes = frame.encoded
+        queue.add(.arrive(to, bytes), at: arrival)
         if !isHealing, chance(2) {
             count("fault frame doubled")
-            queue.add(.arrive(to, frame), at: arrival + milliseconds(0...50))
+            queue.add(.arrive(to, bytes), at: arrival + milliseconds(0...50))
         }
-        if case .ready = frame.body { oldFrames.append((to, frame)) }
-        if chance(15) { oldFrames.append((to, frame)) }
+        if case .ready = frame.body { oldFrames.append((to, bytes, true)) }
+        if chance(15) { oldFrames.append((to, bytes, false)) }
         if oldFrames.count > 40 { oldFrames.removeFirst() }
     }
 
-    private mutating func arrive(_ i: Int, _ frame: Frame) {
+    private mutating func arrive(_ i: Int, _ frame: [UInt8]) {
         // What is on its way when the link is cut is lost with it, more often than not.
         if isCut[i], chance(70) { return count("fault frame cut") }
-        step(i, .frame(frame))
+        receive(i, frame)
+    }
+
+    mutating func receive(_ i: Int, _ bytes: [UInt8]) {
+        guard hosts[i].node != nil else { return }
+        do throws(FrameFailure) {
+            var frame = try Frame(decoding: bytes)
+            // Stands for the flow of bodies (R6): a record is heard of when its body is here.
+            if hosts[i].disk != nil, case .records(var records) = frame.body {
+                for j in records.indices {
+                    guard case .accept(let op, _, _) = records[j].entry,
+                        let slot = records[j].origin, let node = hosts[i].node,
+                        records[j].sequence > node.end(of: slot)
+                    else { continue }
+                    guard let body = store(op.digest, i, isPeers: true) else { return }
+                    records[j].body = body
+                }
+                frame.body = .records(records)
+            }
+            step(i, .frame(frame))
+        } catch {
+            fail("R36: \(error)")
+        }
     }
 
     // MARK: The loop
@@ -351,6 +396,8 @@ struct World {
         for i in 0...1 {
             hosts[i].isLying = false
             hosts[i].clockOffset = 0
+            hosts[i].disk?.lie(false)
+            hosts[i].disk?.calm()
             if hosts[i].node == nil { start(i) }
         }
     }

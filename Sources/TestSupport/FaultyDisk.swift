@@ -24,6 +24,8 @@ public final class FaultyDisk: Disk {
         public var isFull = false
         /// Every call that changes something fails, until the power goes.
         public var failChanges = false
+        /// Syncs and directory syncs "succeed", but make nothing durable, until `settle`.
+        public var dropsSyncs = false
         /// Whether a power loss may leave garbage in a block that was being written.
         public var scrambleBlocks = true
 
@@ -182,6 +184,7 @@ public final class FaultyDisk: Disk {
                 throw DiskError(.failed, operation: "sync directory", file: "")
             }
             s.counters.directorySyncs += 1
+            if s.faults.dropsSyncs { return }
             s.durableNames = s.names
             s.nameChanges = []
         }
@@ -216,8 +219,57 @@ public final class FaultyDisk: Disk {
     }
 
     /// The machine lost its power: see the type's description.
-    public func restartAfterPowerLoss() {
-        state.withLock { $0.losePower() }
+    ///
+    /// - Parameter keepsSome: false if nothing is kept that was not durable.
+    public func restartAfterPowerLoss(keepsSome: Bool = true) {
+        state.withLock { $0.losePower(keepsSome: keepsSome) }
+    }
+
+    /// Everything that was written is durable, whatever became of its syncs.
+    public func settle() {
+        state.withLock { s in
+            for id in s.contents.keys.sorted() {
+                guard var content = s.contents.removeValue(forKey: id) else { continue }
+                content.durable = content.current
+                content.sectors = []
+                content.dirtyCount = 0
+                content.lastWrite = nil
+                s.contents[id] = content
+            }
+            s.durableNames = s.names
+            s.nameChanges = []
+            s.faults.dropsSyncs = false
+        }
+    }
+
+    /// All that is on the disk at one moment.
+    public struct Snapshot: Sendable {
+        fileprivate var contents: [Int: Content]
+        fileprivate var names: [String: Int]
+    }
+
+    /// What is durable now.
+    public func snapshot() -> Snapshot {
+        state.withLock { s in
+            var contents: [Int: Content] = [:]
+            for id in s.durableNames.values.sorted() {
+                guard let content = s.contents[id] else { continue }
+                contents[id] = Content(current: content.durable, durable: content.durable)
+            }
+            return Snapshot(contents: contents, names: s.durableNames)
+        }
+    }
+
+    /// Puts the disk back to what it was: a backup that was restored, a snapshot that was reverted.
+    public func restore(_ snapshot: Snapshot) {
+        state.withLock { s in
+            s.contents = snapshot.contents
+            (s.names, s.durableNames) = (snapshot.names, snapshot.names)
+            s.nameChanges = []
+            s.faults = Faults()
+            s.crashed = false
+            s.recount()
+        }
     }
 
     /// Flips one bit, in what is durable too.
@@ -271,10 +323,10 @@ extension FaultyDisk.State {
         if crashed { throw DiskError(.failed, operation: operation, file: file) }
     }
 
-    mutating func losePower() {
+    mutating func losePower(keepsSome: Bool) {
         var names = durableNames
         for change in nameChanges {
-            if random.below(2) == 0 {
+            if random.below(2) == 0 || !keepsSome {
                 counters.lostNames += 1
                 continue
             }
@@ -295,7 +347,7 @@ extension FaultyDisk.State {
                 contents[id] = nil
                 continue
             }
-            tear(&content)
+            tear(&content, keepsSome: keepsSome)
             contents[id] = content
         }
         crashed = false
@@ -306,8 +358,12 @@ extension FaultyDisk.State {
         recount()
     }
 
-    private mutating func tear(_ content: inout FaultyDisk.Content) {
+    private mutating func tear(_ content: inout FaultyDisk.Content, keepsSome: Bool) {
         let size = FaultyDisk.sector
+        if !keepsSome {
+            content = FaultyDisk.Content(current: content.durable, durable: content.durable)
+            return
+        }
         if content.durable.count < content.current.count, random.below(2) == 0 {
             let missing = content.current.count - content.durable.count
             content.durable.append(contentsOf: repeatElement(0, count: missing))

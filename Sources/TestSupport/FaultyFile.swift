@@ -101,6 +101,7 @@ final class FaultyFile: DiskFile {
         try disk.with { s throws(DiskError) in
             s.counters.syncs += 1
             try s.change("sync", name)
+            if s.faults.dropsSyncs { return }
             guard var content = s.contents.removeValue(forKey: id) else { return }
             defer { s.contents[id] = content }
             if s.faults.failNextSync {

@@ -75,7 +75,7 @@ extension JournalHistory {
         mutating func take(_ item: RecoveredItem) {
             switch item {
             case .checkpointState(let chunk): state += chunk
-            case .body: break
+            case .body, .note: break
             case .op(let op, let at):
                 ops.append(op)
                 places.append(at)

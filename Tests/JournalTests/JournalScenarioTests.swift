@@ -89,6 +89,36 @@ import Testing
         #expect(payloads == (chainIsOff ? [[9, 2, 3]] : []))
     }
 
+    /// A note stands between the ops, in their order, in no chain, and is lost or kept with its batch.
+    @Test func aNoteIsHandedOutWhereItWasWritten() throws {
+        let disk = FaultyDisk(seed: 1)
+        let journal = try Journal.open(disk: disk, configuration: configuration(1))
+        let header = OpHeader(type: 1, clock: 1)
+        let note = NoteRecord(type: 48, mustUnderstand: false, clock: 7, payload: [1, 2, 3])
+        let first = try journal.append(header, payload: [1])
+        try journal.append(note: note)
+        let second = try journal.append(header, payload: [2])
+        try journal.append(note: NoteRecord(type: 49, clock: 8, payload: []))
+        try journal.commit()
+        #expect(
+            second.chain
+                == OpRecord.chain(after: first.chain, second.name, header, payload: [2]))
+        try journal.append(note: note)
+        _ = try journal.write()
+        disk.modify(segment) { $0[$0.startIndex + 12_288 + 64 + 25] ^= 1 }
+        var found: [String] = []
+        _ = try Journal.open(disk: disk, configuration: configuration(2)) {
+            if case .op(let op, _) = $0 { found.append("op \(op.payload)") }
+            if case .note(let note, _) = $0 {
+                found.append(
+                    "note \(note.type) \(note.mustUnderstand) \(note.clock) \(note.payload)")
+            }
+        }
+        #expect(
+            found == ["op [1]", "note 48 false 7 [1, 2, 3]", "op [2]", "note 49 true 8 []"])
+        #expect(Journal.verify(disk: disk, configuration: configuration(3)).damage.isEmpty)
+    }
+
     @Test func equalBodiesOfOneBatchKeepTheirNumbers() throws {
         let disk = FaultyDisk(seed: 1)
         let journal = try Journal.open(disk: disk, configuration: configuration(1))

@@ -69,7 +69,7 @@ extension NodeHistory {
         mutating func take(_ item: RecoveredItem) throws(JournalError) {
             switch item {
             case .checkpointState(let chunk): state += chunk
-            case .body: try finishState()
+            case .body, .note: try finishState()
             case .op(let record, _):
                 try finishState()
                 guard let op = try? Op(type: record.header.type, payload: record.payload) else {

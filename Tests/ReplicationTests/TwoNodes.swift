@@ -75,7 +75,7 @@ struct TwoNodes {
             case .append(let record): journals[i].append(record)
             case .send(let frame): if !isCut[1 - i] { wires[1 - i].append(frame) }
             case .reply(let token, let result): replies[token] = result
-            case .effects, .alarm: break
+            case .rewind, .effects, .alarm: break
             }
         }
         return journals[i].count > before
