@@ -140,7 +140,7 @@ extension Op.Merge {
     package init(from r: inout ByteReader) throws(DecodingFailure) {
         self.init(
             account: try r.id(), epoch: try r.fixed(), uidValidityCounter: try r.fixed(),
-            mailboxes: try r.array(elementOctets: 40) {
+            mailboxes: try r.array(elementOctets: 39) {
                 r throws(DecodingFailure) -> Op.MergedMailbox in try Op.MergedMailbox(from: &r)
             },
             deletedMailboxes: try r.array(elementOctets: 16) {
@@ -194,7 +194,7 @@ extension Op.MergedMailbox {
             restamped: try r.array(elementOctets: 6) { r throws(DecodingFailure) -> Flagged in
                 Flagged(uid: try r.fixed(), flags: try r.flags())
             },
-            additions: try r.array(elementOctets: 100) { r throws(DecodingFailure) -> Addition in
+            additions: try r.array(elementOctets: 98) { r throws(DecodingFailure) -> Addition in
                 Addition(uid: try r.fixed(), flags: try r.flags(), facts: try r.facts())
             })
     }

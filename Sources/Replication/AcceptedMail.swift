@@ -20,7 +20,7 @@ struct AcceptedMail: Sendable {
     /// The sender showed that it saw the `250`.
     private(set) var acknowledged: Set<InstanceID> = []
     /// Messages that are one, because one was taken for the sender's retry of the other.
-    private var joined: [InstanceID: [InstanceID]] = [:]
+    private(set) var joined: [InstanceID: [InstanceID]] = [:]
 
     subscript(instance: InstanceID) -> Entry? { entries[instance] }
 
@@ -57,8 +57,10 @@ struct AcceptedMail: Sendable {
 
     /// Enters what a checkpoint holds; false if it contradicts itself.
     mutating func restore(
-        _ all: [Entry], _ groups: [[InstanceID]], _ acknowledged: [InstanceID]
+        _ all: [Entry], _ groups: [[InstanceID]], _ acknowledged: [InstanceID],
+        _ joined: [(one: InstanceID, others: [InstanceID])]
     ) -> Bool {
+        for (one, others) in joined { self.joined[one] = others }
         for entry in all { entries[entry.message.facts.instance] = entry }
         for group in groups {
             guard let first = group.first, let key = entries[first]?.key,

@@ -128,7 +128,7 @@ extension Frame {
     {
         var ops: [OpRecord] = []
         do throws(DecodingFailure) {
-            ops = try r.array(elementOctets: 55) { r throws(DecodingFailure) -> OpRecord in
+            ops = try r.array(elementOctets: 54) { r throws(DecodingFailure) -> OpRecord in
                 try OpRecord(from: &r)
             }
         } catch {

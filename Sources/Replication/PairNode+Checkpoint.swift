@@ -14,7 +14,7 @@ import Platform
 //         covered end; whether the guest diverged; the line after each of home's last records;
 //         requests that the guest ordered itself, each with its operations
 //     accepted mail: entries, ascending by instance; equal mails of each sender, in their order;
-//         acknowledged instances
+//         acknowledged instances; what is one message with what
 //
 // It is one node's own: it holds the numbers of bodies, and notes of nobody else. Sessions, answers
 // that wait, and epochs and blocks in use end with the start that made them.
@@ -155,7 +155,7 @@ extension StreamState {
         let base = try r.varint()
         let chain = try r.digest()
         let incarnations = try r.extents()
-        let records = try r.array(elementOctets: 63) { r throws(DecodingFailure) -> LogRecord in
+        let records = try r.array(elementOctets: 62) { r throws(DecodingFailure) -> LogRecord in
             var op = try OpRecord(from: &r)
             op.body = BodyNumber(rawValue: try r.fixed())
             do throws(RecordFailure) { return try LogRecord(op) } catch {
@@ -242,6 +242,10 @@ extension AcceptedMail {
         let groups = byKey.values.sorted { $0.first < $1.first }
         w.array(groups) { w, group in w.array(group.all) { $0.id($1) } }
         w.array(acknowledged.sorted()) { $0.id($1) }
+        w.array(joined.keys.sorted()) { w, one in
+            w.id(one)
+            w.array(self.joined[one] ?? []) { $0.id($1) }
+        }
     }
 
     init(from r: inout ByteReader) throws(DecodingFailure) {
@@ -260,7 +264,11 @@ extension AcceptedMail {
             try r.instances()
         }
         let acknowledged = try r.instances()
-        guard restore(all, groups, acknowledged) else {
+        let joined = try r.array(elementOctets: 17) {
+            r throws(DecodingFailure) -> (one: InstanceID, others: [InstanceID]) in
+            (try r.id(), try r.instances())
+        }
+        guard restore(all, groups, acknowledged, joined) else {
             throw DecodingFailure("a sender's mail that was not accepted", offset: r.offset)
         }
     }

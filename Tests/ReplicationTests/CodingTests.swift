@@ -32,6 +32,29 @@ import Testing
         }
     }
 
+    /// As many of the smallest elements as there may be: what they say of their size is not too much.
+    @Test func manySmallElementsAreReadBack() throws {
+        var op = Samples.merge
+        let mailbox = try #require(op.mailboxes.firstIndex { !$0.additions.isEmpty })
+        op.mailboxes[mailbox].additions[0].flags = .none
+        let addition = op.mailboxes[mailbox].additions[0]
+        op.mailboxes[mailbox].additions = Array(repeating: addition, count: 2000)
+        let payload = Entry.merge(op, covers: 0).encoded
+        #expect(decoded(36, payload)?.encoded == payload)
+        var records: [LogRecord] = []
+        for i in 1...500 as ClosedRange<UInt64> {
+            records.append(
+                LogRecord(
+                    .acknowledged([]), origin: .a, incarnation: 1, sequence: i,
+                    after: records.last?.chain ?? .zero, clock: .zero, payload: [0]))
+        }
+        let frame = Frame(
+            session: (1, 2), number: 1, beat: MonotonicTime(nanoseconds: 0),
+            echo: MonotonicTime(nanoseconds: 0), mark: 0, ack: 0, executed: 0,
+            body: .records(records))
+        #expect(try Frame(decoding: frame.encoded).encoded == frame.encoded)
+    }
+
     @Test func anEntryThatIsCutShortOrTooLongIsRefused() {
         for entry in Samples.entries + Samples.notes {
             let payload = entry.encoded
