@@ -43,6 +43,24 @@ extension AccountState {
         self.epoch = epoch
     }
 
+    /// The account's home is another node from here on (R29).
+    package mutating func moveHome(to slot: Slot) { home = slot }
+
+    /// Of everything that a client can see (R27): against faults, not against people.
+    package var stateHash: UInt64 {
+        var hash = StateHash()
+        for mailbox in mailboxes { hash.add(mailbox.stateHash) }
+        for name in subscriptions { hash.add(name) }
+        return hash.value
+    }
+
+    /// Loses the last message of the first mailbox that has one, as a fault would: for the simulator.
+    package mutating func loseMessage() -> Bool {
+        guard let i = mailboxes.firstIndex(where: { !$0.messages.isEmpty }) else { return false }
+        mailboxes[i].loseLast()
+        return true
+    }
+
     /// The next assignment in each mailbox opens a new block (R12).
     package mutating func closeBlocks() {
         for i in mailboxes.indices { mailboxes[i].block = nil }
@@ -116,7 +134,7 @@ extension Mailbox {
     }
 
     /// Removes messages without a trace.
-    private mutating func discard(_ uids: UIDSet) {
+    mutating func discard(_ uids: UIDSet) {
         for row in messages.remove(uids) {
             if !row.flags.contains(.seen) { unseenCount -= 1 }
             if row.flags.contains(.deleted) { deletedCount -= 1 }

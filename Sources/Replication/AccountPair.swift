@@ -22,6 +22,16 @@ struct AccountPair: Sendable {
     var history: [(sequence: UInt64, state: AccountState)] = []
     /// How many of home's records changed the line after the last of these.
     var sinceHistory = 0
+    /// When the verifier was last set on the line and on the branch (R26).
+    var verifierSet: (line: HybridTime, branch: HybridTime) = (.zero, .zero)
+    /// Its old home has said that the account is the other's, which has not answered yet (R29).
+    var awaitsTakeover = false
+    /// At a new home: the number of the record with which it took over, and whether the branch is one that
+    /// it made as a guest.
+    var tookOver: UInt64 = 0
+    var isBranchOwn = false
+    /// The branch is another state of the line, to be united with it (R27).
+    var isRepair = false
     /// The epoch that this node opened since the link last changed (R13).
     var openedEpoch: UInt32?
     /// The guest's stream went another way: its next branch does not stem from this line.
@@ -40,7 +50,7 @@ struct AccountPair: Sendable {
 
     /// What this node's clients are served from.
     func served(at slot: Slot) -> AccountState {
-        line.home == slot ? line : branch ?? line
+        line.home == slot && !isBranchOwn ? line : branch ?? line
     }
 
     func hasNothingPending(at slot: Slot) -> Bool {
@@ -52,12 +62,12 @@ struct AccountPair: Sendable {
 
     /// At home, connected: the guest serves the line.
     mutating func endBranch() {
-        isDiverged = false
+        (isDiverged, isBranchOwn, isRepair) = (false, false, false)
         (branch, fork, covered, redone) = (nil, nil, nil, [])
     }
 
     /// Home knows of orders of the guest that no merge covers.
-    var hasUnmergedBranch: Bool { branch != nil && branchEnd > coveredEnd }
+    var hasUnmergedBranch: Bool { branch != nil && !isBranchOwn && branchEnd > coveredEnd }
 
     /// Home's record `sequence` has changed the line. What is kept is a copy, and makes the next change
     /// a costly one: so few are.

@@ -16,6 +16,9 @@ import Platform
 //     36     merge        sequence of the guest's stream that it covers; the MERGE as in MailStore
 //     37     line         state
 //     38     acknowledged instances
+//     39     home         account; 1 slot of the new home; sequence of the old home's record, or 0
+//     40     check        account; 8 hash of home's line
+//     41     differs      account; state
 //     0x8001 mark         sequence of the peer's stream          note
 //     0x8002 apart        nothing                                note
 //     0x8003 connected    nothing                                note
@@ -36,6 +39,9 @@ extension Entry {
         case .merge: 36
         case .line: 37
         case .acknowledged: 38
+        case .home: 39
+        case .check: 40
+        case .differs: 41
         case .mark: 0x8001
         case .apart: 0x8002
         case .connected: 0x8003
@@ -47,7 +53,7 @@ extension Entry {
     /// The lowest type of a note: these are not replicated.
     static let firstNote: UInt16 = 0x8000
 
-    private static let known: ClosedRange<UInt16> = 32...38
+    private static let known: ClosedRange<UInt16> = 32...41
     private static let knownNotes: ClosedRange<UInt16> = 0x8001...0x8004
 
     public var encoded: [UInt8] {
@@ -73,6 +79,16 @@ extension Entry {
             op.encode(into: &w)
         case .line(let state): w.state(state)
         case .acknowledged(let instances): w.array(instances) { $0.id($1) }
+        case .home(let account, let to, let takes):
+            w.id(account)
+            w.fixed(to.rawValue)
+            w.varint(takes)
+        case .check(let account, let hash):
+            w.id(account)
+            w.fixed(hash)
+        case .differs(let account, let state):
+            w.id(account)
+            w.state(state)
         case .mark(let mark): w.varint(mark)
         case .diverged(let common): w.varint(common)
         case .apart, .connected, .unknown: break
@@ -125,6 +141,9 @@ extension Entry {
             return .merge(try Op.Merge(from: &r), covers: covers)
         case 37: return .line(try AccountState(from: &r))
         case 38: return .acknowledged(try r.instances())
+        case 39: return .home(try r.id(), to: try r.slot(), takes: try r.varint())
+        case 40: return .check(try r.id(), hash: try r.fixed())
+        case 41: return .differs(try r.id(), try AccountState(from: &r))
         case 0x8001: return .mark(try r.varint())
         case 0x8002: return .apart
         case 0x8003: return .connected

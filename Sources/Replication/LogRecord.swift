@@ -79,6 +79,14 @@ public enum Entry: Sendable {
     /// Senders that showed that they saw the `250` for these (R7).
     case acknowledged([InstanceID])
 
+    /// An account's home moves (R29). From the old home, with `takes` 0: it orders no more. From the new
+    /// one, with the number of the old one's record: its orders are the line from here on.
+    case home(AccountID, to: Slot, takes: UInt64)
+    /// Home's: the hash of the line as it is here (R27).
+    case check(AccountID, hash: UInt64)
+    /// The guest's answer to another hash: its line, to be united with home's (R27).
+    indirect case differs(AccountID, AccountState)
+
     // Notes.
 
     /// The peer's stream is durable there up to this; it was executed up to it (R2).

@@ -69,7 +69,6 @@ extension Merge {
             let other = keepsTheirs ? ours.id : theirs.id
             targets[other] = kept
             unified.append(other)
-            if oursAssigned && theirsAssigned { needsNewValidity.insert(kept) }
         }
     }
 

@@ -93,6 +93,7 @@ extension Merge {
                 return false
             }
         }
+        if isRepair, let theirs { return theirs.stateHash == ours.stateHash }
         guard fork != nil else { return false }
         guard let theirs else { return base == nil }
         guard let base else { return false }
@@ -111,7 +112,6 @@ extension Merge {
             }
             return (.none, UIDValidity(rawValue: counter), ours != nil)
         }
-        if needsNewValidity.contains(id), !switches.contains(.keepsHomeValidity) { return anew() }
         guard let ours else {
             guard let theirs else { return anew() }
             // Lines that went two ways may have given one UIDVALIDITY to two mailboxes (R25).
@@ -123,6 +123,7 @@ extension Merge {
         guard fork != nil || switches.contains(.trustsDivergedMaps) else {
             // What cannot be proved to be one map is shown as another (R16, R25).
             if theirs.uidValidity == ours.uidValidity {
+                if isRepair { return anew() }
                 if includes(ours, theirs) { return (.home, ours.uidValidity, false) }
                 if includes(theirs, ours) { return (.guest, ours.uidValidity, true) }
             }
@@ -134,9 +135,9 @@ extension Merge {
                 return ours.uidValidity == base.uidValidity
                     ? (.guest, theirs.uidValidity, true) : (.home, ours.uidValidity, false)
             }
-            if switches.contains(.keepsHomeValidity) { return (.home, ours.uidValidity, false) }
-            if theirs.uidNext == 1 { return (.home, ours.uidValidity, false) }
-            return ours.uidNext == 1 ? (.guest, theirs.uidValidity, true) : anew()
+            // Made on both sides. To the clients of the side whose UIDVALIDITY goes it is a new one.
+            return ours.uidNext == 1 && theirs.uidNext > 1
+                ? (.guest, theirs.uidValidity, true) : (.home, ours.uidValidity, false)
         }
         let start = base?.uidNext ?? 1
         var oursAssigned = ours.uidNext != start
@@ -176,8 +177,9 @@ extension Merge {
         case .home: return uid(homePlaces)
         case .guest: return uid(guestPlaces)
         case .forked:
+            // A home that took the account over may have renumbered what was in the fork (R29).
             guard let before = uid(forkPlaces),
-                before == uid(homePlaces) || before == uid(guestPlaces)
+                before == uid(homePlaces) ?? uid(guestPlaces)
             else { return nil }
             return before
         case .none: return nil

@@ -13,12 +13,17 @@ public struct Merge {
     let fork: AccountState?
     /// The branch as the last merge covered it, or the fork: what flags and names are compared with.
     let covered: AccountState?
+    /// When each side's verifier was last set, as far as it is known; the guest's since the last merge (R26).
+    let verifierSet: (home: HybridTime, guest: HybridTime)
 
     /// Where a live message is on one side.
     struct Place {
         var mailbox: MailboxID
         var row: MessageColumns.Row
     }
+
+    /// One line that has become two by a fault: where they differ, none can be trusted (R27).
+    let isRepair: Bool
 
     var homePlaces: [InstanceID: Place]
     var guestPlaces: [InstanceID: Place]
@@ -32,7 +37,6 @@ public struct Merge {
     var targets: [MailboxID: MailboxID] = [:]
     var names: [MailboxID: String] = [:]
     var unified: [MailboxID] = []
-    var needsNewValidity: Set<MailboxID> = []
     /// Pairs of which it took one for the sender's retry of the other (R7).
     var absorbed: [InstanceID] = []
     /// What has no tombstone after the merge, though it is gone.
@@ -43,7 +47,9 @@ public struct Merge {
     ///   - accepted: the flags with which a message was accepted, where that is known.
     public init(
         home: AccountState, guest: AccountState, fork: AccountState?, covered: AccountState?,
-        retries: [InstanceID], accepted: (InstanceID) -> NamedFlags? = { _ in nil }, slot: Slot,
+        retries: [InstanceID], accepted: (InstanceID) -> NamedFlags? = { _ in nil },
+        verifierSet: (home: HybridTime, guest: HybridTime) = (.zero, .zero),
+        isRepair: Bool = false, slot: Slot,
         switches: RuleSwitches = []
     ) {
         self.slot = slot
@@ -52,6 +58,8 @@ public struct Merge {
         self.guest = guest
         self.fork = fork
         self.covered = covered
+        self.verifierSet = verifierSet
+        self.isRepair = isRepair
         homePlaces = Self.places(home)
         guestPlaces = Self.places(guest)
         forkPlaces = fork.map(Self.places) ?? [:]
@@ -63,7 +71,8 @@ public struct Merge {
         for instance in retries { dead.insert(instance) }
         if !switches.contains(.resurrects) {
             bringOut(home, homePlaces)
-            bringOut(guest, guestPlaces)
+            // The guest expunges nothing on the line: what is missing there was lost.
+            if !isRepair { bringOut(guest, guestPlaces) }
         }
     }
 
@@ -186,10 +195,20 @@ public struct Merge {
         return ours == value(covered) ? value(guest) : ours
     }
 
-    /// R26: what was revoked stays so.
+    /// R26: the later one, but what either side revoked stays revoked.
     private func verifier() -> [UInt8] {
-        if let covered, covered.verifier.isEmpty { return threeWay(\.verifier) }
-        return home.verifier.isEmpty || guest.verifier.isEmpty ? [] : threeWay(\.verifier)
+        if let covered {
+            // Touched, not changed: who revokes what was never set revokes all the same.
+            if guest.verifier == covered.verifier, verifierSet.guest == .zero {
+                return home.verifier
+            }
+            if home.verifier == covered.verifier { return guest.verifier }
+        }
+        let isRevoked = home.verifier.isEmpty || guest.verifier.isEmpty
+        if isRevoked, !switches.contains(.revivesCredentials) { return [] }
+        let isGuestLater =
+            verifierSet.guest > verifierSet.home && !switches.contains(.homeCredentialsWin)
+        return isGuestLater ? guest.verifier : home.verifier
     }
 }
 

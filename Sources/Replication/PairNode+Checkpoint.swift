@@ -12,7 +12,10 @@ import Platform
 //     the order of these records in the journal: for each an octet, 1 if it is this node's
 //     accounts, ascending: line; branch, fork and covered state, if there are; branch's base and end,
 //         covered end; whether the guest diverged; the line after each of home's last records;
-//         requests that the guest ordered itself, each with its operations
+//         requests that the guest ordered itself, each with its operations; 8 when the verifier was set
+//         on the line and 8 on the branch; 1 whether a takeover is awaited; the record of this node's own
+//         takeover, or 0; 1 whether the branch is this home's own; 1 whether it is to be repaired
+//     accounts that the peer handed over and that are not taken over yet, each with its record's sequence
 //     accepted mail: entries, ascending by instance; equal mails of each sender, in their order;
 //         acknowledged instances; what is one message with what
 //
@@ -44,6 +47,10 @@ extension PairNode {
         let ids = accountIDs
         w.count(ids.count)
         for id in ids { accounts[known: id].encode(into: &w) }
+        w.array(handed) {
+            $0.id($1.account)
+            $0.varint($1.sequence)
+        }
         accepted.encode(into: &w)
         return w.bytes
     }
@@ -102,7 +109,14 @@ extension PairNode {
         let pairs = try r.array { r throws(DecodingFailure) -> AccountPair in
             try AccountPair(from: &r)
         }
-        for pair in pairs { accounts[pair.line.id] = pair }
+        for pair in pairs {
+            accounts[pair.line.id] = pair
+            if pair.isBranchOwn { hasOwnBranches = true }
+        }
+        handed = try r.array(elementOctets: 2) {
+            r throws(DecodingFailure) -> (account: AccountID, sequence: UInt64) in
+            (try r.id(), try r.varint())
+        }
         accepted = try AcceptedMail(from: &r)
         try r.expectEnd()
     }
@@ -192,6 +206,12 @@ extension AccountPair {
             $0.varint($1.request)
             $0.ops($1.ops)
         }
+        w.fixed(verifierSet.line.rawValue)
+        w.fixed(verifierSet.branch.rawValue)
+        w.bool(awaitsTakeover)
+        w.varint(tookOver)
+        w.bool(isBranchOwn)
+        w.bool(isRepair)
     }
 
     init(from r: inout ByteReader) throws(DecodingFailure) {
@@ -216,6 +236,11 @@ extension AccountPair {
             r throws(DecodingFailure) -> (request: UInt64, ops: [Op]) in
             (try r.varint(), try r.ops())
         }
+        verifierSet = (HybridTime(rawValue: try r.fixed()), HybridTime(rawValue: try r.fixed()))
+        awaitsTakeover = try r.bool()
+        tookOver = try r.varint()
+        isBranchOwn = try r.bool()
+        isRepair = try r.bool()
     }
 }
 

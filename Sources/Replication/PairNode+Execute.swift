@@ -27,6 +27,11 @@ extension PairNode {
             if origin != slot { orderRequest(request, record.sequence) }
         case .branch(let id, let base, let state): openBranch(id, base, state, record)
         case .merge(let op, let covers): executeMerge(op, covers, record)
+        case .home(let id, let to, let takes): executeHome(id, to, takes, record)
+        case .check(let id, let hash): if origin != slot { compare(id, hash) }
+        case .differs(let id, let state):
+            openBranch(id, 0, state, record)
+            if accounts.contains(id) { accounts[known: id].isRepair = true }
         case .line(var state):
             state.setBodies(accepted.body(of:))
             if !accounts.contains(state.id) { accounts[state.id] = AccountPair(state) }
@@ -87,16 +92,20 @@ extension PairNode {
         for case .acknowledged(let op) in ops { accepted.join(op.instances) }
         guard accounts.contains(id) else { return }
         let home = accounts[known: id].line.home
+        if record.origin != slot, accounts[known: id].awaitsTakeover { return }
+        let setsVerifier = ops.contains { if case .setCredential = $0 { true } else { false } }
         if home == record.origin {
             if !isApplied {
                 for op in ops { Self.apply(op, to: &accounts[known: id].line, accepted) }
             }
             if home == slot, !ops.isEmpty { remember(id, record.sequence) }
+            if setsVerifier { accounts[known: id].verifierSet.line = record.clock }
         } else if accounts[known: id].branch != nil {
             if !isApplied {
                 for op in ops { Self.apply(op, to: &accounts[known: id].branch!, accepted) }
             }
             accounts[known: id].branchEnd = record.sequence
+            if setsVerifier { accounts[known: id].verifierSet.branch = record.clock }
             if home == slot, answers > 0 { accounts[known: id].redone.append((answers, ops)) }
         }
         notePlaces(id, ops)
@@ -111,6 +120,8 @@ extension PairNode {
     /// The line as it was after home's record `sequence`: the last that was kept before it, and what
     /// home wrote from there on (R17).
     func lineState(_ id: AccountID, at sequence: UInt64) -> AccountState? {
+        // Before this node took over, the line was as it took it over.
+        let sequence = max(sequence, accounts[known: id].tookOver)
         guard let kept = accounts[known: id].history.last(where: { $0.sequence <= sequence }) else {
             return nil
         }
@@ -153,7 +164,9 @@ extension PairNode {
         // An account that home lost altogether comes back with what the guest has of it.
         if !accounts.contains(id), let state { accounts[id] = AccountPair(state) }
         guard accounts.contains(id) else { return }
+        if record.origin != slot, accounts[known: id].awaitsTakeover { return }
         if record.origin == slot {
+            accounts[known: id].fork = state == nil ? accounts[known: id].line : nil
             accounts[known: id].branch = state ?? accounts[known: id].line
         } else {
             // At home. Without a known base there is no fork, and nothing to go on from.
@@ -171,6 +184,7 @@ extension PairNode {
             if state != nil { accounts[known: id].isDiverged = false }
         }
         accounts[known: id].branchEnd = record.sequence
+        accounts[known: id].verifierSet.branch = .zero
     }
 
     private mutating func executeMerge(_ op: Op.Merge, _ covers: UInt64, _ record: LogRecord) {
@@ -179,17 +193,22 @@ extension PairNode {
         var op = op
         op.setBodies(accepted.body(of:))
         accounts[known: id].line.apply(.merge(op))
+        let set = accounts[known: id].verifierSet
+        accounts[known: id].verifierSet = (max(set.line, set.branch), .zero)
         accepted.join(op.absorbed)
         accounts[known: id].numbering += 1
         if record.origin == slot {
             accounts[known: id].coveredEnd = covers
             accounts[known: id].covered = accounts[known: id].branch
             accounts[known: id].redone = []
+            accounts[known: id].isRepair = false
+            if accounts[known: id].isBranchOwn { accounts[known: id].endBranch() }
             remember(id, record.sequence)
         } else if accounts[known: id].branch != nil,
             covers >= accounts[known: id].branchEnd || switches.contains(.adoptsEarly)
         {
             accounts[known: id].branch = nil
+            accounts[known: id].isRepair = false
         }
         for i in appends.indices where appends[i].account == id { settle(i) }
         appends.removeAll { $0.instances.isEmpty }

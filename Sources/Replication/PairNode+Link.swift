@@ -209,6 +209,7 @@ extension PairNode {
         switch record.entry {
         case .branch(_, let base, nil): hear(mark: min(mark, base))
         case .merge(_, let covers): hear(mark: min(mark, covers))
+        case .home(_, _, let takes): hear(mark: min(mark, takes))
         case .orders(_, let ops, let answers, _):
             hear(mark: min(mark, answers))
             for case .assign(let assign) in ops {
@@ -241,9 +242,15 @@ extension PairNode {
     /// The peer's stream is durable there up to `mark`: that is journalled, and executed (R2).
     private mutating func hear(mark: UInt64) {
         let mark = min(mark, peer.end)
-        guard mark > executed else { return }
-        if !switches.contains(.forgetsTheMark) { note(.mark(mark), executed: mark) }
-        executePeer(upTo: mark)
+        while mark > executed {
+            // An account that is handed over is taken over before anything that came after: a node made
+            // again from its journal executes in the same order (R29).
+            guard handed.isEmpty else { return }
+            let stop = firstHandover(upTo: mark) ?? mark
+            if !switches.contains(.forgetsTheMark) { note(.mark(stop), executed: stop) }
+            executePeer(upTo: stop)
+            if !handed.isEmpty { takeOver() }
+        }
     }
 
     // MARK: Joining
@@ -275,11 +282,13 @@ extension PairNode {
         lastLinkNote = .connected
         peerHasDiverged = false
         link = .connected
+        mustMeetPeer = false
         for id in accountIDs {
             accounts[known: id].openedEpoch = nil
             guard accounts[known: id].line.home == slot else { continue }
             accounts[known: id].endBranch()
             placeAll(id)
+            writeCheck(id)
         }
         submitHeld()
     }
@@ -298,13 +307,21 @@ extension PairNode {
     mutating func merge(_ id: AccountID) {
         let pair = accounts[known: id]
         guard let branch = pair.branch else { return }
+        if pair.isRepair {
+            // What the guest has is not what a merge's differences are to.
+            let sequence = write(.line(pair.line))
+            remember(id, sequence)
+        }
         var fork = pair.fork
         if switches.contains(.comparesWithUnadopted), pair.coveredEnd > 0 { fork = pair.covered }
         let covered = switches.contains(.contentFromFork) ? pair.fork : pair.covered
         let mail = accepted
         var merge = Merge(
             home: pair.line, guest: branch, fork: fork, covered: withSharedRequests(covered, pair),
-            retries: [], accepted: { mail[$0]?.message.flags }, slot: slot, switches: switches)
+            retries: [], accepted: { mail[$0]?.message.flags },
+            verifierSet: (pair.verifierSet.line, pair.verifierSet.branch),
+            isRepair: pair.isRepair, slot: slot,
+            switches: switches)
         if !switches.contains(.keepsRetriesAtMerge) {
             var mail = accepted
             for (retried, other) in accepted.unabsorbedRetries()
@@ -313,7 +330,7 @@ extension PairNode {
             }
         }
         let op = merge.result()
-        let sequence = write(.merge(op, covers: pair.branchEnd))
+        let sequence = write(.merge(op, covers: pair.isBranchOwn ? 0 : pair.branchEnd))
         execute(own[sequence])
         accounts[known: id].openedEpoch = op.epoch
     }
@@ -373,6 +390,11 @@ extension PairNode {
             accounts[known: id].openedEpoch = nil
             for i in accounts[known: id].waiting.indices {
                 loosen(&accounts[known: id].waiting[i].gate)
+            }
+        }
+        if switches.contains(.refusesWhenApart) {
+            for i in replies.indices where replies[i].gate.own > 0 {
+                if case .accepted = replies[i].result { replies[i].result = .refused(.unavailable) }
             }
         }
         for i in replies.indices { loosen(&replies[i].gate) }

@@ -25,6 +25,9 @@ extension PairNode {
         guard accounts.contains(id) else {
             return reply(token, .refused(.noSuchAccount), unconditionally: true)
         }
+        guard !mustMeetPeer else {
+            return reply(token, .refused(.unavailable), unconditionally: true)
+        }
         let shown = accounts[known: id].shown
         let isHome = isHome(of: id)
         if isTakingBack {
@@ -57,7 +60,13 @@ extension PairNode {
             !switches.contains(.guestOrdersConnected)
         {
             let sequence = write(.request(request))
-            outstanding.append((sequence, token, request))
+            if switches.contains(.answersRequestsEarly) {
+                var copy = accounts[known: id].served(at: slot)
+                let orderer = Orderer(slot: slot, limits: configuration.limits)
+                reply(token, Self.order(request, on: &copy, orderer, &randomness, switches).1)
+            } else {
+                outstanding.append((sequence, token, request))
+            }
         } else {
             let result = orderHere(request)
             reply(token, result)
@@ -223,6 +232,7 @@ extension PairNode {
         var orderer = Orderer(slot: slot, limits: configuration.limits)
         orderer.waitsForUnknownMailboxes = !switches.contains(.unknownMailboxIsGone)
         orderer.sharesBlocks = switches.contains(.sharesBlocks)
+        mergeOwnBranch(id)
         prepareEpoch(id)
         let state = accounts[known: id].served(at: slot)
         guard
@@ -273,11 +283,12 @@ extension PairNode {
 
     /// Orders a change on this node's line or branch and writes it. `answering` is its number in the
     /// guest's stream, if home was asked to order it.
-    private mutating func orderHere(
+    mutating func orderHere(
         _ request: Request, answering: UInt64 = 0
     ) -> ChangeResult {
         let id = request.account
         let isHome = isHome(of: id)
+        mergeOwnBranch(id)
         if !isHome { ensureBranch(id) }
         var orderer = Orderer(slot: slot, limits: configuration.limits)
         orderer.sharesBlocks = switches.contains(.sharesBlocks)

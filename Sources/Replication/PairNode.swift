@@ -30,6 +30,10 @@ public struct PairNode: ~Copyable, Sendable {
         /// Keeps both streams from their beginning, for a peer that may lose what it had durable. A
         /// peer that lost what is not kept is refused: handing it a whole state is not built yet (R33).
         public var keepsAllRecords = true
+        /// The journal was put back by hand from a backup, and the node has not been connected since, nor
+        /// has an operator said that there is no peer to wait for: it takes mail, but serves no clients
+        /// (R16). Who drives it keeps this until then.
+        public var isRestored = false
         package var switches: RuleSwitches = []
 
         public init(slot: Slot, cluster: UInt64) {
@@ -45,6 +49,8 @@ public struct PairNode: ~Copyable, Sendable {
         /// The sender of this message showed that it saw our `250` (R7).
         case acknowledged(InstanceID)
         case createAccount(token: UInt64, Op.CreateAccount)
+        /// The account's home is to be the other node (R29): only its home does it, while connected.
+        case moveHome(token: UInt64, AccountID)
         /// So many records of the journal, counted from its beginning, are durable.
         case durable(Int)
         case frame(Frame)
@@ -72,6 +78,8 @@ public struct PairNode: ~Copyable, Sendable {
         case peerDiverged
         /// The peer lost records that are no longer kept here; it needs the state as a whole (R33).
         case peerBelowCheckpoint
+        /// This node and its peer had different states of the account, and unite them (R27).
+        case statesDiffer(AccountID)
     }
 
     /// A message from SMTP, as it is to be stored.
@@ -146,7 +154,14 @@ public struct PairNode: ~Copyable, Sendable {
     var session: Session?
     var nonce: UInt64
     var heardNonce: UInt64 = 0
+    /// Accounts that the peer has handed over, with its record's number (R29).
+    var handed: [(account: AccountID, sequence: UInt64)] = []
+    var hasOwnBranches = false
+    /// Accounts of which the peer's line is another (R27).
+    var differing: [AccountID] = []
     var hasStarted = false
+    /// Restored, and not connected since (R16).
+    var mustMeetPeer = false
     /// Since the two were last connected (R16).
     var peerHasDiverged = false
     var actions: [Action] = []
@@ -197,6 +212,7 @@ public struct PairNode: ~Copyable, Sendable {
 
     private mutating func replay(_ journal: [LogRecord]) {
         for record in journal { replay(record) }
+        mustMeetPeer = configuration.isRestored && !switches.contains(.servesRestored)
         isReplaying = false
         logCount += journal.count
         durableCount = logCount
@@ -224,7 +240,7 @@ public struct PairNode: ~Copyable, Sendable {
 
     /// What clients of this node are to see of the account.
     public func visible(_ id: AccountID) -> AccountState? {
-        accounts.contains(id) ? accounts[known: id].shown : nil
+        accounts.contains(id) && !mustMeetPeer ? accounts[known: id].shown : nil
     }
 
     public var accountIDs: [AccountID] { accounts.keys }
@@ -281,12 +297,15 @@ public struct PairNode: ~Copyable, Sendable {
             guard accepted.acknowledge(instance) else { break }
             write(.acknowledged([instance]))
         case .createAccount(let token, let create): createAccount(token, create)
+        case .moveHome(let token, let id): moveHome(token, id)
         case .durable(let count):
             becameDurable(count)
             join()
         case .frame(let frame): receive(frame)
         case .tick: tick()
         }
+        if !differing.isEmpty { repair() }
+        if !handed.isEmpty || hasOwnBranches { takeOver() }
         show()
         flush()
         var done: [Action] = []

@@ -97,7 +97,7 @@ public enum ReplicationFuzz {
                 Int(content[offset + 1]) | Int(content[offset + 2]) << 8,
                 content.count - offset - 3)
             let payload = Array(content[offset + 3..<offset + 3 + length])
-            let type = UInt16(content[offset] & 7) + 32
+            let type = UInt16(content[offset] % 10) + 32
             if let entry = try? Entry(type: type, mustUnderstand: true, payload: payload) {
                 add(entry, payload)
             }

@@ -84,8 +84,6 @@ public struct RuleSwitches: OptionSet, Hashable, Sendable {
     public static let deletesUnnamed = RuleSwitches(bit: 36)
     /// R23: two mailboxes may get one name.
     public static let allowsEqualNames = RuleSwitches(bit: 37)
-    /// R24: a mailbox made on both sides keeps home's UIDVALIDITY.
-    public static let keepsHomeValidity = RuleSwitches(bit: 38)
     /// R25: UIDVALIDITYs are taken without the slot's parity.
     public static let sharesValidities = RuleSwitches(bit: 39)
     /// R26: subscriptions are home's.
@@ -96,4 +94,18 @@ public struct RuleSwitches: OptionSet, Hashable, Sendable {
     public static let trustsAnyone = RuleSwitches(bit: 42)
     /// R2: the peer's frames act before the end of the session is in the journal.
     public static let forgetsApart = RuleSwitches(bit: 45)
+    /// R5: whose ACCEPT is written but not yet answered is refused when the nodes part.
+    public static let refusesWhenApart = RuleSwitches(bit: 43)
+    /// R10: the guest answers a request before home has ordered it.
+    public static let answersRequestsEarly = RuleSwitches(bit: 44)
+    /// R26: where both sides changed the verifier, home's is taken.
+    public static let homeCredentialsWin = RuleSwitches(bit: 47)
+    /// R26: a later verifier wins over a revocation on the other side.
+    public static let revivesCredentials = RuleSwitches(bit: 48)
+    /// R29: an account's home is wherever somebody asks for it, connected or not.
+    public static let movesHomeApart = RuleSwitches(bit: 50)
+    /// R27: states are not compared after the two have met.
+    public static let neverCompares = RuleSwitches(bit: 51)
+    /// R16: a restored node serves its clients before it has met its peer.
+    public static let servesRestored = RuleSwitches(bit: 49)
 }

@@ -16,7 +16,8 @@ struct Client {
     var kind: Kind
     var hops: Bool
     var node: Int
-    var caches: [MailboxID: Cache] = [:]
+    /// By name, as clients know mailboxes; another UIDVALIDITY is another mailbox.
+    var caches: [String: Cache] = [:]
 
     struct Cache {
         var validity: UIDValidity
@@ -36,7 +37,7 @@ struct Client {
 
     /// Nothing has happened to the mailbox since the cache was compared with it.
     func isVerified(_ mailbox: Mailbox, _ node: Int) -> Bool {
-        guard let cache = caches[mailbox.id], let (there, before) = cache.verified, there == node,
+        guard let cache = caches[mailbox.name], let (there, before) = cache.verified, there == node,
             cache.modSeq == mailbox.highestModSeq, cache.validity == mailbox.uidValidity,
             before.uidNext == mailbox.uidNext,
             before.messages.chunks.count == mailbox.messages.chunks.count
@@ -48,7 +49,7 @@ struct Client {
 
     /// Brings the cache of one mailbox to what the server shows, in this client's way.
     mutating func synchronise(_ mailbox: Mailbox, durable: Int) {
-        var cache = caches[mailbox.id] ?? Cache(validity: mailbox.uidValidity)
+        var cache = caches[mailbox.name] ?? Cache(validity: mailbox.uidValidity)
         if cache.validity != mailbox.uidValidity { cache = Cache(validity: mailbox.uidValidity) }
         let foreign = mailbox.isForeign(cache.modSeq)
         let isNew = cache.uidNext == 1 && cache.messages.isEmpty
@@ -77,7 +78,7 @@ struct Client {
         cache.modSeq = mailbox.highestModSeq
         if kind != .naive { cache.sources = [0, 0] }
         cache.sources[node] = durable
-        caches[mailbox.id] = cache
+        caches[mailbox.name] = cache
     }
 
     static func message(_ row: MessageColumns.Row, _ mailbox: Mailbox) -> Message {
@@ -94,6 +95,9 @@ extension World {
     mutating func sync(_ i: Int) {
         let client = clients[i]
         guard let state = hosts[client.node].node?.visible(client.account) else { return }
+        if hosts[client.node].isRestored {
+            fail("R16: node \(client.node) was restored, and serves before it met its peer")
+        }
         note("client \(i) (\(client.kind)) looks at node \(client.node)")
         switch client.kind {
         case .naive: count(client.hops ? "client naive that hops" : "client naive")
@@ -101,7 +105,9 @@ extension World {
         case .qresync: count(client.hops ? "client qresync that hops" : "client qresync")
         }
         for mailbox in state.mailboxes {
-            if let cache = clients[i].caches[mailbox.id], mailbox.isForeign(cache.modSeq) {
+            if let cache = clients[i].caches[mailbox.name],
+                cache.validity == mailbox.uidValidity, mailbox.isForeign(cache.modSeq)
+            {
                 count("R13 foreign value")
             }
             if !isChecked(mailbox, client.node) {
@@ -112,10 +118,10 @@ extension World {
             if clients[i].isVerified(mailbox, client.node) { continue }
             clients[i].synchronise(mailbox, durable: hosts[client.node].durable)
             if check(clients[i], mailbox) {
-                clients[i].caches[mailbox.id]!.verified = (client.node, mailbox)
+                clients[i].caches[mailbox.name]!.verified = (client.node, mailbox)
             }
         }
-        clients[i].caches = clients[i].caches.filter { state.mailbox($0.key) != nil }
+        clients[i].caches = clients[i].caches.filter { state.mailbox(named: $0.key) != nil }
     }
 
     /// The same messages in the same places as when a client last looked at this node.
@@ -143,13 +149,21 @@ extension World {
             }
             let place = Ledger.Place(
                 mailbox: mailbox.id, validity: mailbox.uidValidity, uid: row.uid)
-            if let before = ledger.places[place], before != row.facts.instance, !isDishonest {
+            if let before = ledger.places[place], before != row.facts.instance,
+                !isDishonest || isDoomed(mailbox.id, row.uid)
+            {
                 fail(
                     "R12: UID \(row.uid) of \(mailbox.name) is \(row.facts.instance) and was \(before)"
                 )
             }
             ledger.places[place] = row.facts.instance
         }
+    }
+
+    private func isDoomed(_ mailbox: MailboxID, _ uid: UInt32) -> Bool {
+        guard !ledger.doomed.isEmpty else { return false }
+        return ledger.doomed.contains(
+            Ledger.Place(mailbox: mailbox, validity: UIDValidity(rawValue: 0), uid: uid))
     }
 
     /// What was placed since the nodes are connected shows only when both disks have it.
@@ -168,10 +182,13 @@ extension World {
 
     /// The cache is what the server shows; false if that was not asked.
     mutating func check(_ client: Client, _ mailbox: Mailbox) -> Bool {
-        let cache = client.caches[mailbox.id]!
+        let cache = client.caches[mailbox.name]!
         // Naive clients that hop between nodes that are apart miss mail until these have met; and
         // where a disk lost what it had synced, numbers mean nothing until then.
-        if !isHealing, isDishonest || (client.kind == .naive && client.hops) {
+        if !isHealing,
+            isDishonest || ledger.damaged.contains(client.account)
+                || (client.kind == .naive && client.hops)
+        {
             return false
         }
         mailbox.messages.visit { row in

@@ -29,6 +29,10 @@ extension World {
         case .connected: return "connected"
         case .diverged(let common): return "diverged after \(common)"
         case .unknown(let type): return "\(name) of type \(type)"
+        case .home(let id, let to, let takes):
+            return "\(name) home of \(id.rawValue) is \(to), takes \(takes)"
+        case .check(let id, let hash): return "\(name) check \(id.rawValue) \(hash)"
+        case .differs(let id, _): return "\(name) differs \(id.rawValue)"
         }
     }
 

@@ -12,10 +12,18 @@ extension World {
         if chance(mood.crash) { return crash() }
         if chance(1) { return replay() }
         if chance(1) { return intrude() }
-        if chance(1) {
+        if mood.jumps, chance(1) {
             let i = Int(random.below(2))
             hosts[i].clockOffset = Int64(random.below(200)) * 1_000_000_000 - 100_000_000_000
             count("fault clock jump")
+            ledger.hadClockJump = true
+            return true
+        }
+        if mood.damages, ledger.damaged.isEmpty, chance(3) { return damage() }
+        if mood.queues, queuesSince == nil, chance(3) {
+            queuesSince = now
+            count("fault queueing link")
+            queue.add(.unqueue, at: now + milliseconds(8000...20_000))
             return true
         }
         if mood.lies, chance(2) { return lie() }
@@ -68,6 +76,7 @@ extension World {
         if losesSynced || rollsBack {
             if !rollsBack { count("fault lost what was synced") }
             isDishonest = true
+            if !rollsBack { doom(i, min(kept, hosts[i].journal.count)) }
             forgetWhatIsLost(i, kept)
         }
         hosts[i].journal.removeSubrange(min(kept, hosts[i].journal.count)...)
@@ -78,11 +87,52 @@ extension World {
         hosts[i].safe = min(hosts[i].safe, hosts[i].journal.count)
     }
 
+    /// What a node that was apart gave out and lost, in blocks of its own of which it still knows.
+    private mutating func doom(_ i: Int, _ kept: Int) {
+        let last = hosts[i].journal[..<kept].last {
+            switch $0.entry {
+            case .apart, .connected: true
+            default: false
+            }
+        }
+        guard let last, case .apart = last.entry else { return }
+        let blocks = Set(
+            ledger.placed[i].filter { $0.value <= kept }.map {
+                Ledger.Block(mailbox: $0.key.mailbox, number: UIDBlock(containing: $0.key.uid))
+            })
+        for (place, index) in ledger.placed[i] where index > kept {
+            let number = UIDBlock(containing: place.uid)
+            guard number.owner.rawValue == UInt8(i),
+                blocks.contains(.init(mailbox: place.mailbox, number: number))
+            else { continue }
+            ledger.doomed.insert(place)
+            count("R12 place lost while apart")
+        }
+    }
+
     mutating func stop(_ i: Int) {
         hosts[i].node = nil
         hosts[i].isSyncing = false
-        for token in hosts[i].tokens { ledger.waiting[token] = nil }
-        hosts[i].tokens = []
+        for token in hosts[i].tokens.keys { ledger.waiting[token] = nil }
+        hosts[i].tokens = [:]
+        hosts[i].heard = Heard()
+    }
+
+    /// A bit flips in a guest's memory; the two meet anew soon after. Not on a disk with bodies: what no
+    /// memory knows of is cleared away there, and bodies do not come from the peer yet (R6).
+    private mutating func damage() -> Bool {
+        let id = pick(accounts)!
+        let i = Int(random.below(2))
+        guard let node = hosts[i].node, hosts[i].disk == nil, node.link == .connected,
+            isCut == [false, false], node.damage(id)
+        else { return false }
+        count("fault damaged memory")
+        note("node \(i) loses a message of \(id.rawValue) from its memory")
+        ledger.damaged.insert(id)
+        cutSince = now
+        isCut = [true, true]
+        queue.add(.heal, at: now + milliseconds(6000...9000))
+        return true
     }
 
     /// A frame of long ago comes once more.
@@ -135,6 +185,8 @@ extension World {
         isDishonest = true
         stop(i)
         let wipes = chance(20)
+        hosts[i].isRestored = chance(50)
+        if hosts[i].isRestored { count("R16 restored by hand") }
         if wipes { count("fault wiped disk") }
         if let disk = hosts[i].disk {
             if wipes || !disk.rollBack() { disk.wipe() }
@@ -197,6 +249,8 @@ extension World {
         case .request(let request): [request.account]
         case .merge(let op, _): [op.account]
         case .line(let state): [state.id]
+        case .home(let id, _, _), .check(let id, _): [id]
+        case .differs(let id, _): [id]
         case .acknowledged, .mark, .apart, .connected, .diverged, .unknown: []
         }
     }

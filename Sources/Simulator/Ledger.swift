@@ -29,6 +29,11 @@ struct Ledger {
         var uid: UInt32
     }
 
+    struct Block: Hashable {
+        var mailbox: MailboxID
+        var number: UIDBlock
+    }
+
     /// What a client asked for and waits for.
     enum Waiting {
         case mail(Int)
@@ -39,6 +44,8 @@ struct Ledger {
         case mark([InstanceID])
         case unmark([InstanceID])
         case subscribe(AccountID, String)
+        /// Empty disables the account.
+        case verifier(AccountID, [UInt8])
         case other
     }
 
@@ -67,4 +74,22 @@ struct Ledger {
     var placed: [[Place: Int]] = [[:], [:]]
     var effects: [InstanceID: Int] = [:]
     var healedAt: Int64 = 0
+    /// Accounts of which a node's memory lost something, and those that were found so (R27).
+    var damaged: Set<AccountID> = []
+    var isRepaired: Set<AccountID> = []
+    /// Those that were merged in between: what is missing may have been taken for what somebody removed.
+    var muddled: Set<AccountID> = []
+    /// The delivery that is being made, and those whose ACCEPT was written.
+    var accepting: UInt64?
+    var written: Set<UInt64> = []
+    /// The verifier that was last answered as set; who waits for an answer, or died of it; who was, or is
+    /// to be, disabled for good.
+    var verifiers: [AccountID: [UInt8]] = [:]
+    var settingVerifier: Set<AccountID> = []
+    var isRevoked: Set<AccountID> = []
+    /// Clocks differed at some time: which of two changes was later is a matter of opinion.
+    var hadClockJump = false
+    /// Places that a node lost with its disk's tail while apart, in blocks that it remembers: it must not
+    /// give them out again (R12).
+    var doomed: Set<Place> = []
 }

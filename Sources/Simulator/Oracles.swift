@@ -17,9 +17,16 @@ extension World {
             }
             if let difference = Self.difference(a, b) { fail("R27: states differ: \(difference)") }
             checkNames(a)
-            checkMail(a)
+            if !ledger.muddled.contains(id) { checkMail(a) }
+            checkVerifier(a)
+            checkUsage(a)
         }
         for i in clients.indices where failure == nil {
+            // A crash may have mended what a fault had broken before anybody found it.
+            let account = clients[i].account
+            if ledger.damaged.contains(account), !ledger.isRepaired.contains(account) {
+                clients[i].caches = [:]
+            }
             for node in [clients[i].node, 1 - clients[i].node] {
                 clients[i].node = node
                 sync(i)
@@ -40,6 +47,9 @@ extension World {
             return "mailboxes \(a.mailboxes.map(\.name)) and \(b.mailboxes.map(\.name))"
         }
         if a.subscriptions != b.subscriptions { return "subscriptions" }
+        if a.verifier != b.verifier { return "verifiers" }
+        if a.home != b.home { return "homes" }
+        if a.usedOctets != b.usedOctets { return "used octets" }
         for (x, y) in zip(a.mailboxes, b.mailboxes) {
             if x.name != y.name { return "names \(x.name) and \(y.name)" }
             if x.uidValidity != y.uidValidity { return "UIDVALIDITY of \(x.name)" }
@@ -84,6 +94,34 @@ extension World {
             fail("R26: \(name) is no longer subscribed")
         }
         if !state.pending.isEmpty { fail("R19: accepted mail has no place") }
+    }
+
+    private mutating func checkVerifier(_ state: AccountState) {
+        guard !isDishonest, !ledger.settingVerifier.contains(state.id),
+            let said = ledger.verifiers[state.id], state.verifier != said
+        else { return }
+        if said.isEmpty {
+            fail("R26: account \(state.id.rawValue) was disabled and is not")
+        } else if !ledger.hadClockJump {
+            fail("R26: account \(state.id.rawValue) has another verifier than the last")
+        }
+    }
+
+    /// What is counted as messages change is what counting them gives.
+    private mutating func checkUsage(_ state: AccountState) {
+        for mailbox in state.mailboxes {
+            var (unseen, deleted, octets) = (0, 0, 0 as UInt64)
+            mailbox.messages.visit { row in
+                if !row.flags.contains(.seen) { unseen += 1 }
+                if row.flags.contains(.deleted) { deleted += 1 }
+                octets += UInt64(row.facts.sizeOctets)
+            }
+            if unseen != mailbox.unseenCount || deleted != mailbox.deletedCount
+                || octets != mailbox.sizeOctets
+            {
+                fail("R26: usage of \(mailbox.name) is not what its messages make")
+            }
+        }
     }
 
     private mutating func checkMail(_ state: AccountState) {

@@ -21,6 +21,8 @@ final class Running {
     func visible(_ id: AccountID) -> AccountState? { node.visible(id) }
     func served(_ id: AccountID) -> AccountState? { node.served(id) }
 
+    func damage(_ id: AccountID) -> Bool { node.damage(id) }
+
     func step(_ event: PairNode.Event, now: Now) -> [PairNode.Action] {
         node.step(event, now: now)
     }

@@ -15,6 +15,10 @@ extension World {
         mood.structure = pick([2, 10, 30]) ?? 10
         mood.slowDisk = chance(30)
         mood.holdLag = pick([64, 64, 3, 0]) ?? 64
+        mood.queues = chance(10)
+        mood.damages = chance(6)
+        mood.moves = chance(30)
+        mood.jumps = chance(60)
         if options.hasHonestDisks { (mood.lies, mood.rollback) = (false, false) }
         for i in 0...1 {
             if options.usesJournal {
@@ -32,6 +36,7 @@ extension World {
                 quotaOctets: nil, at: clock(home).wall)
             step(home, .createAccount(token: token(.other, home), op))
             accounts.append(id)
+            setVerifier(id, at: home)
         }
         for number in 0..<6 {
             clients.append(
@@ -46,12 +51,18 @@ extension World {
     mutating func token(_ waiting: Ledger.Waiting, _ node: Int) -> UInt64 {
         nextToken += 1
         ledger.waiting[nextToken] = waiting
-        hosts[node].tokens.insert(nextToken)
+        hosts[node].tokens[nextToken] = now
         return nextToken
     }
 
     mutating func work() {
         if fault() { return }
+        // What a node forgot that wrote on may be where the home is: see the limits.
+        if mood.moves, !mood.lies, !mood.rollback, chance(1) {
+            let node = Int(random.below(2))
+            guard hosts[node].node != nil else { return }
+            return step(node, .moveHome(token: token(.other, node), pick(accounts)!))
+        }
         switch random.below(100) {
         case 0..<30: send()
         case 30..<75: change()
@@ -103,6 +114,8 @@ extension World {
         note("mail \(mail) to node \(node), attempt \(entry.attempts)")
         let token = token(.mail(mail), node)
         ledger.mails[mail].token = token
+        ledger.accepting = token
+        defer { ledger.accepting = nil }
         ledger.mails[mail].heard = acknowledged(at: node)
         step(
             node,
@@ -116,10 +129,15 @@ extension World {
 
     mutating func replied(_ token: UInt64, _ result: ChangeResult, at node: Int) {
         // Whoever asked a node that died has not heard the answer.
-        guard hosts[node].tokens.contains(token), let waiting = ledger.waiting[token] else {
+        guard hosts[node].tokens.removeValue(forKey: token) != nil,
+            let waiting = ledger.waiting[token]
+        else {
             return
         }
         ledger.waiting[token] = nil
+        if case .refused = result, ledger.written.contains(token) {
+            fail("R5: a message was refused after its ACCEPT was written")
+        }
         switch (waiting, result) {
         case (.mail(let mail), .accepted(let instance)):
             note("mail \(mail) is answered by \(node): \(instance)")
@@ -149,6 +167,9 @@ extension World {
             if sources.count == named.count { ledger.expunged.formUnion(named) }
         case (.mark(let instances), .flagsSet): ledger.marked.formUnion(instances)
         case (.unmark(let instances), .flagsSet): ledger.unmarked.formUnion(instances)
+        case (.verifier(let account, let verifier), .done):
+            ledger.verifiers[account] = verifier
+            ledger.settingVerifier.remove(account)
         case (.subscribe(let account, let name), .done):
             ledger.subscribed[account, default: []].insert(name)
         default: break
@@ -157,39 +178,9 @@ extension World {
 
     /// The mails of which the node's journal says that their senders know them to be taken over: these
     /// themselves, or one that orders which this node executed took for a retry of theirs.
-    private func acknowledged(at node: Int) -> Set<InstanceID> {
-        var all: Set<InstanceID> = []
-        var joined: [InstanceID] = []
-        var waiting: [(sequence: UInt64, joined: [InstanceID])] = []
-        for record in hosts[node].journal {
-            var pairs: [InstanceID] = []
-            switch record.entry {
-            case .acknowledged(let instances): all.formUnion(instances)
-            case .merge(let op, _): pairs = op.absorbed
-            case .orders(_, let ops, _, _):
-                for case .acknowledged(let op) in ops { pairs += op.instances }
-            case .mark(let mark):
-                for entry in waiting where entry.sequence <= mark { joined += entry.joined }
-                waiting.removeAll { $0.sequence <= mark }
-            case .apart: waiting.removeAll()
-            default: break
-            }
-            if pairs.isEmpty { continue }
-            if record.origin?.rawValue == UInt8(node) {
-                joined += pairs
-            } else {
-                waiting.append((record.sequence, pairs))
-            }
-        }
-        var known = -1
-        while known < all.count {
-            known = all.count
-            for i in stride(from: 0, to: joined.count, by: 2) {
-                if all.contains(joined[i]) { all.insert(joined[i + 1]) }
-                if all.contains(joined[i + 1]) { all.insert(joined[i]) }
-            }
-        }
-        return all
+    private mutating func acknowledged(at node: Int) -> Set<InstanceID> {
+        hosts[node].heard.read(hosts[node].journal, of: Slot(rawValue: UInt8(node))!)
+        return hosts[node].heard.all
     }
 
     /// A node that never heard that the first of two equal mails was acknowledged must take the second
@@ -333,7 +324,8 @@ extension World {
     private mutating func changeMailboxes(_ client: Client, _ state: AccountState) {
         let names = ["Work", "Home", "Home/Bills", "Lists", "Lists/Swift"]
         let others = state.mailboxes.filter { $0.id != state.inboxID }
-        switch random.below(10) {
+        switch random.below(11) {
+        case 10: setVerifier(client.account, at: client.node)
         case 0...3:
             count("R24 create")
             submit(client, .other, .createMailbox(name: pick(names)!, specialUse: nil))
@@ -360,6 +352,22 @@ extension World {
             count("R23 rename of INBOX")
             submit(client, .other, .renameMailbox(inbox.id, to: pick(names)!))
         }
+    }
+
+    /// Somebody sets a new password, or, once, disables the account for good.
+    private mutating func setVerifier(_ id: AccountID, at node: Int) {
+        guard !ledger.settingVerifier.contains(id), !ledger.isRevoked.contains(id) else { return }
+        ledger.settingVerifier.insert(id)
+        var verifier: [UInt8] = []
+        if ledger.verifiers[id] == nil || chance(75) {
+            verifier = random.bytes(4)
+            count("R26 verifier")
+        } else {
+            ledger.isRevoked.insert(id)
+            count("R26 revocation")
+        }
+        let token = token(.verifier(id, verifier), node)
+        step(node, .submit(token: token, id, .setCredential(verifier: verifier)))
     }
 
     private mutating func submit(_ client: Client, _ waiting: Ledger.Waiting, _ change: Change) {

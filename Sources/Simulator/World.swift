@@ -27,6 +27,7 @@ struct World {
         case restart(Int)
         case retry(Int)
         case heal
+        case unqueue
         case seen(mail: Int, node: Int, InstanceID)
     }
 
@@ -41,9 +42,14 @@ struct World {
         var isLying = false
         var isSyncing = false
         var clockOffset: Int64 = 0
-        var tokens: Set<UInt64> = []
+        /// What clients wait for, since when.
+        var tokens: [UInt64: Int64] = [:]
         /// nil if the records are in `journal` alone.
         var disk: HostDisk?
+        /// Put back from a backup, and not connected since.
+        var isRestored = false
+        /// What its journal says of mails that are no retries.
+        var heard = Heard()
     }
 
     let options: Options
@@ -57,6 +63,8 @@ struct World {
     /// How long each journal was when its node was last connected.
     var connectedAt = [0, 0]
     var cutSince: Int64 = 0
+    /// Since then, frames queue up somewhere on the way.
+    var queuesSince: Int64?
     var lastArrival: [Int64] = [0, 0]
     /// Each node's nonce as it last said hello.
     var nonces: [UInt64] = [0, 0]
@@ -94,6 +102,10 @@ struct World {
         var structure: UInt64 = 10
         var slowDisk = false
         var holdLag: UInt64 = 64
+        var queues = false
+        var damages = false
+        var moves = false
+        var jumps = true
     }
 
     init(seed: UInt64, options: Options) {
@@ -145,6 +157,7 @@ struct World {
         configuration.holdLag = mood.holdLag
         // A peer whose disk loses nothing lacks nothing that it once had.
         configuration.keepsAllRecords = mood.lies || mood.rollback
+        configuration.isRestored = hosts[i].isRestored
         hosts[i].life += 1
         let incarnation = random.next64()
         let randomness = SeededRandomness(seed: random.next64())
@@ -161,7 +174,7 @@ struct World {
         hosts[i].isSyncing = false
         hosts[i].durable = hosts[i].journal.count
         hosts[i].safe = hosts[i].journal.count
-        hosts[i].tokens = []
+        hosts[i].tokens = [:]
         note("start \(i) with \(hosts[i].journal.count) records")
         step(i, .tick)
         queue.add(.tick(i, life: hosts[i].life), at: now + milliseconds(300...700))
@@ -181,6 +194,7 @@ struct World {
             case .connected:
                 count("link connected")
                 connectedAt[i] = hosts[i].journal.count
+                hosts[i].isRestored = false
             }
             note("node \(i) is \(after)")
         }
@@ -193,6 +207,9 @@ struct World {
             hosts[i].journal.append(record)
             if options.traces { note("  \(i) writes \(describe(record))") }
             countEntry(record.entry)
+            if case .accept(_, false, _) = record.entry, let token = ledger.accepting {
+                ledger.written.insert(token)
+            }
             hold(record, i)
             if let disk = hosts[i].disk { disk.add(.record(record)) } else { startSync(i) }
         case .rewind(let slot, let head): hosts[i].disk?.add(.rewind(slot, head))
@@ -203,7 +220,15 @@ struct World {
             if ledger.effects[instance]! > 1 { fail("R28: side effects of \(instance) twice") }
         case .alarm(let alarm):
             count("alarm")
-            if !isDishonest, alarm != .refusedPeer("another cluster") { fail("R15: \(alarm)") }
+            if case .statesDiffer(let id) = alarm {
+                count("R27 difference found")
+                ledger.isRepaired.insert(id)
+                if !ledger.damaged.contains(id), !isDishonest {
+                    fail("R27: states of account \(id.rawValue) differ")
+                }
+            } else if !isDishonest, alarm != .refusedPeer("another cluster") {
+                fail("R15: \(alarm)")
+            }
             note("node \(i) alarms: \(alarm)")
         }
     }
@@ -244,7 +269,11 @@ struct World {
             count(answers > 0 ? "R10 answered request" : "R9 orders")
         case .request: count("R10 request")
         case .branch(_, _, let state): count(state == nil ? "R17 branch" : "R16 branch by state")
-        case .merge: count("R20 merge")
+        case .merge(let op, _):
+            count("R20 merge")
+            if ledger.damaged.contains(op.account), !ledger.isRepaired.contains(op.account) {
+                ledger.muddled.insert(op.account)
+            }
         case .line: count("R16 line by state")
         case .acknowledged: count("R7 acknowledged")
         case .mark: count("R2 mark")
@@ -252,6 +281,9 @@ struct World {
         case .connected: count("R3 connected")
         case .diverged: count("R16 diverged")
         case .unknown: fail("R36: a record of a type that nobody writes")
+        case .home(_, _, let takes): count(takes == 0 ? "R29 handed over" : "R29 taken over")
+        case .check: count("R27 check")
+        case .differs: count("R27 repair")
         }
     }
 
@@ -285,6 +317,7 @@ struct World {
         if isCut[to] { return count("fault frame cut") }
         if mood.loss > 0, !isHealing, chance(mood.loss) { return count("fault frame lost") }
         var arrival = max(lastArrival[to], now + milliseconds(1...15))
+        if let queuesSince { arrival = max(arrival, now + (now - queuesSince) * 8 / 10) }
         if !isHealing, chance(1) {
             arrival += milliseconds(10...2000)
             count("fault frame delayed")
@@ -368,6 +401,7 @@ struct World {
             {
                 fail("R1: node \(i) is connected over a link that is cut")
             }
+            checkPatience(i)
             queue.add(.tick(i, life: life), at: now + milliseconds(300...700))
         case .synced(let i, let life, let count): synced(i, life, count)
         case .arrive(let i, let frame): arrive(i, frame)
@@ -377,7 +411,16 @@ struct World {
         case .heal:
             isCut = [false, false]
             note("links are whole")
+        case .unqueue: queuesSince = nil
         case .seen(let mail, let node, let instance): seen(mail, node, instance)
+        }
+    }
+
+    /// A node that does not hear from its peer in time answers alone.
+    private mutating func checkPatience(_ i: Int) {
+        guard let since = hosts[i].tokens.values.min() else { return }
+        if now - since > 16_000 * Self.millisecond {
+            fail("R1: a client waits for its answer for more than 16 s on node \(i)")
         }
     }
 
@@ -392,6 +435,7 @@ struct World {
         isHealing = true
         ledger.healedAt = now
         isCut = [false, false]
+        queuesSince = nil
         note("heal")
         for i in 0...1 {
             hosts[i].isLying = false

@@ -87,6 +87,47 @@ import Testing
         }
     }
 
+    /// The old home has said that it goes, and nothing came of it yet; both start again.
+    @Test func aMoveOfAHomeGoesOnFromCheckpoints() throws {
+        var pair = TwoNodes()
+        pair.append(0, 1)
+        pair.exchange()
+        pair.part()
+        pair.submit(1, .setCredential(verifier: [5]))
+        pair.append(1, 2)
+        for i in 0...1 {
+            let (before, after) = try pair.restartFromCheckpoint(i)
+            #expect(before == after)
+        }
+        pair.meet()
+        #expect(pair.account(0).verifier == [5])
+        #expect(pair.account(0).home == .a)
+        pair.isCut = [true, false]
+        let token = pair.moveHome(0)
+        pair.exchange()
+        pair.part()
+        #expect(pair.reply(token) == .done)
+        for i in 0...1 {
+            let (before, after) = try pair.restartFromCheckpoint(i)
+            #expect(before == after)
+            for length in 1..<before.count {
+                #expect(throws: DecodingFailure.self) {
+                    try TwoNodes.node(i, checkpoint: Array(before[..<length]))
+                }
+            }
+        }
+        // Until it hears of the takeover, the old home is a guest, and its changes are a branch.
+        pair.append(0, 3)
+        pair.append(1, 4)
+        pair.meet()
+        for i in 0...1 {
+            #expect(pair.account(i).home == .b)
+            #expect(pair.inbox(i).messages.count == 4)
+        }
+        #expect(pair.inbox(0).uidNext == pair.inbox(1).uidNext)
+        #expect(pair.account(1).verifier == [5])
+    }
+
     @Test func aCheckpointThatIsNotWholeIsRefused() throws {
         let checkpoint = try history().checkpoints.last ?? []
         #expect(checkpoint.count > 1000)

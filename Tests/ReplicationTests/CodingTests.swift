@@ -83,11 +83,11 @@ import Testing
     }
 
     @Test func aTypeOfANewerVersionStopsUnlessItMayBePassedOver() throws {
-        #expect(throws: RecordFailure.unknownType(40)) {
-            try Entry(type: 40, mustUnderstand: true, payload: [1])
+        #expect(throws: RecordFailure.unknownType(48)) {
+            try Entry(type: 48, mustUnderstand: true, payload: [1])
         }
         let name = OpName(slot: 1, incarnation: 4, sequence: 1)
-        let header = OpHeader(type: 40, mustUnderstand: false, clock: 6)
+        let header = OpHeader(type: 48, mustUnderstand: false, clock: 6)
         let op = OpRecord(
             name: name, header: header,
             chain: OpRecord.chain(after: .zero, name, header, payload: [1, 2]), payload: [1, 2])
@@ -117,11 +117,12 @@ import Testing
         #expect(bodies > 0)
         for entry in [
             Entry.line(Samples.state), .branch(Samples.account, base: 0, state: Samples.state),
+            .differs(Samples.account, Samples.state),
         ] {
             let again = try Entry(
                 type: entry.type, mustUnderstand: true, payload: entry.encoded)
             switch again {
-            case .line(let state), .branch(_, _, let state?):
+            case .line(let state), .branch(_, _, let state?), .differs(_, let state):
                 state.visitBodies { #expect($0.rawValue == 0) }
             default: Issue.record("another entry")
             }

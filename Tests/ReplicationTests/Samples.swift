@@ -130,6 +130,8 @@ enum Samples {
             .accept(accept, kept: false, besides: []),
             .branch(account, base: 300, state: nil), .branch(account, base: 0, state: state),
             .merge(merge, covers: 12), .line(state), .acknowledged([instance]),
+            .home(account, to: .b, takes: 0), .home(account, to: .a, takes: 1 << 40),
+            .check(account, hash: .max - 1), .differs(account, state),
         ]
         for result in results {
             entries.append(.orders(account, ops, answers: 3, result: result))

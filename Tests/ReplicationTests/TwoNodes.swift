@@ -54,6 +54,29 @@ struct TwoNodes {
         step(i, .tick)
     }
 
+    /// The node starts again from a checkpoint of all that it has; what the checkpoint says then.
+    mutating func restartFromCheckpoint(_ i: Int) throws -> (before: [UInt8], after: [UInt8]) {
+        let before = machines[i].node.checkpoint()
+        machines[i].node = try Self.node(i, checkpoint: before)
+        let after = machines[i].node.checkpoint()
+        step(i, .tick)
+        return (before, after)
+    }
+
+    static func node(_ i: Int, checkpoint: [UInt8]) throws -> PairNode {
+        try PairNode(
+            PairNode.Configuration(slot: Slot(rawValue: UInt8(i))!, cluster: 1),
+            incarnation: UInt64(200 + checkpoint.count), checkpoint: checkpoint, journal: [],
+            randomness: SeededRandomness(seed: UInt64(checkpoint.count)))
+    }
+
+    /// An operator gives the account to the other node.
+    mutating func moveHome(_ i: Int) -> UInt64 {
+        nextToken += 1
+        step(i, .moveHome(token: nextToken, Self.account))
+        return nextToken
+    }
+
     private var now: Now {
         Now(
             wall: Instant(nanosecondsSinceEpoch: clock + 1_700_000_000_000_000_000),

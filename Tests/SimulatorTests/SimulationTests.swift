@@ -44,7 +44,7 @@ import Testing
         var simulation = Simulation()
         simulation.hasHonestDisks = true
         simulation.switches = broken
-        let seeds = UInt64(1)...12
+        let seeds = UInt64(1)...24
         #expect(seeds.contains { simulation.run(seed: $0).failure != nil })
     }
 }
