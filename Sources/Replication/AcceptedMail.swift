@@ -10,13 +10,14 @@ struct AcceptedMail: Sendable {
         var origin: Slot
         var sequence: UInt64
         var clock: HybridTime
-        var key: SenderKey?
+        var key: SHA256Digest?
         var besides: [InstanceID]
     }
 
     private(set) var entries: [InstanceID: Entry] = [:]
-    /// What one sender sent more than once, or may send again.
-    private(set) var byKey: [SenderKey: Group] = [:]
+    /// What one sender sent to one account more than once, or may send again, by
+    /// `RetryMemory.key`.
+    private(set) var byKey: [SHA256Digest: Group] = [:]
     /// The sender showed that it saw the `250`.
     private(set) var acknowledged: Set<InstanceID> = []
     /// Messages that are one, because one was taken for the sender's retry of the other.
@@ -33,25 +34,6 @@ struct AcceptedMail: Sendable {
 
         func first(where condition: (InstanceID) -> Bool) -> InstanceID? {
             condition(first) ? first : others.first(where: condition)
-        }
-    }
-
-    /// What a sender's retry has in common with the first.
-    struct SenderKey: Hashable, Sendable {
-        var received: SHA256Digest
-        var reversePath: [UInt8]
-        var forwardPath: [UInt8]
-
-        init(_ received: SHA256Digest, from reversePath: [UInt8], to forwardPath: [UInt8]) {
-            self.received = received
-            self.reversePath = reversePath
-            self.forwardPath = forwardPath
-        }
-
-        init?(_ accept: Op.Accept, _ delivery: Op.Delivery) {
-            guard !delivery.forwardPath.isEmpty else { return nil }
-            self.init(
-                accept.receivedDigest, from: accept.reversePath, to: delivery.forwardPath)
         }
     }
 
@@ -131,17 +113,35 @@ struct AcceptedMail: Sendable {
         }
     }
 
-    func all(_ key: SenderKey) -> [InstanceID] { byKey[key]?.all ?? [] }
+    func all(_ key: SHA256Digest) -> [InstanceID] { byKey[key]?.all ?? [] }
 
     /// The message of which this is the retry: one whose `250` its sender never showed to have seen,
     /// neither here nor as `heard` says.
     func retried(
-        _ key: SenderKey, besides heard: Set<InstanceID>, _ switches: RuleSwitches
+        _ key: SHA256Digest, besides heard: Set<InstanceID>, _ switches: RuleSwitches
     ) -> InstanceID? {
         byKey[key]?.first {
-            !acknowledged.contains($0) && !heard.contains($0)
+            !acknowledged.contains($0) && !heard.contains($0) && !hasItsRetry($0, key)
                 || switches.contains(.absorbsEqualMails)
         }
+    }
+
+    /// A merge will take the message for one with another, of which the sender saw the `250`: so it
+    /// has got its retry, and what comes now is another mail.
+    private func hasItsRetry(_ instance: InstanceID, _ key: SHA256Digest) -> Bool {
+        byKey[key]?.first {
+            $0 != instance && acknowledged.contains($0) && mayBeOne(instance, $0)
+        } != nil
+    }
+
+    /// As above, for a message that is not entered yet and is no retry of `besides`.
+    func hasItsRetry(_ instance: InstanceID, _ key: SHA256Digest, besides: [InstanceID]) -> Bool {
+        byKey[key]?.first { other in
+            guard acknowledged.contains(other) else { return false }
+            let others = all(oneWith: other)
+            return !besides.contains(where: others.contains)
+                && !others.contains { entries[$0]?.besides.contains(instance) ?? false }
+        } != nil
     }
 
     /// Another message of which this is the retry, or that is the retry of this one.

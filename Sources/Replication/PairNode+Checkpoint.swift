@@ -5,7 +5,7 @@ import Platform
 // A node's state as a checkpoint of its journal holds it (R33), so that a start need not execute
 // everything from the beginning.
 //
-//     1 version (1); 8 clock; count of the journal's records before it; 1 link: 0 apart, 2 connected;
+//     1 version (2); 8 clock; count of the journal's records before it; 1 link: 0 apart, 2 connected;
 //     1 whether the peer has diverged; executed
 //     both streams, this node's first: base; 32 chain at the base; incarnations as in a hello; the
 //         records beyond the base, each as in a frame, and the number of its body here
@@ -23,7 +23,7 @@ import Platform
 // that wait, and epochs and blocks in use end with the start that made them.
 
 extension PairNode {
-    private static let checkpointVersion: UInt8 = 1
+    private static let checkpointVersion: UInt8 = 2
 
     /// How many records the journal holds, from its beginning.
     public var recordCount: Int { logCount }
@@ -260,10 +260,10 @@ extension AcceptedMail {
             w.fixed(entry.origin.rawValue)
             w.varint(entry.sequence)
             w.fixed(entry.clock.rawValue)
-            w.optional(entry.key) { $1.encode(into: &$0) }
+            w.optional(entry.key) { $0.digest($1) }
             w.array(entry.besides) { $0.id($1) }
         }
-        // In the order of the first of each: a sender's key has none of its own.
+        // In the order of the first of each.
         let groups = byKey.values.sorted { $0.first < $1.first }
         w.array(groups) { w, group in w.array(group.all) { $0.id($1) } }
         w.array(acknowledged.sorted()) { $0.id($1) }
@@ -281,8 +281,8 @@ extension AcceptedMail {
                     mailbox: try r.id(), flags: try r.flags(), facts: try r.facts()),
                 account: try r.id(), origin: try r.slot(), sequence: try r.varint(),
                 clock: HybridTime(rawValue: try r.fixed()),
-                key: try r.optional { r throws(DecodingFailure) -> SenderKey in
-                    SenderKey(try r.digest(), from: try r.blob(), to: try r.blob())
+                key: try r.optional { r throws(DecodingFailure) -> SHA256Digest in
+                    try r.digest()
                 }, besides: try r.instances())
         }
         let groups = try r.array { r throws(DecodingFailure) -> [InstanceID] in
@@ -296,13 +296,5 @@ extension AcceptedMail {
         guard restore(all, groups, acknowledged, joined) else {
             throw DecodingFailure("a sender's mail that was not accepted", offset: r.offset)
         }
-    }
-}
-
-extension AcceptedMail.SenderKey {
-    func encode(into w: inout ByteWriter) {
-        w.digest(received)
-        w.blob(reversePath)
-        w.blob(forwardPath)
     }
 }

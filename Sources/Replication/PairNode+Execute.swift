@@ -57,7 +57,7 @@ extension PairNode {
             let entry = AcceptedMail.Entry(
                 message: message, account: delivery.account, origin: record.origin!,
                 sequence: record.sequence, clock: record.clock,
-                key: AcceptedMail.SenderKey(op, delivery), besides: besides)
+                key: RetryMemory.key(op, delivery), besides: besides)
             guard accepted.enter(entry), accounts.contains(delivery.account) else { continue }
             if kept, isPlaced(delivery.instance, delivery.account) { continue }
             accounts[known: delivery.account].line.await(message)

@@ -307,10 +307,10 @@ extension PairNode {
     mutating func merge(_ id: AccountID) {
         let pair = accounts[known: id]
         guard let branch = pair.branch else { return }
-        if pair.isRepair {
-            // What the guest has is not what a merge's differences are to.
-            let sequence = write(.line(pair.line))
-            remember(id, sequence)
+        if pair.isRepair || pair.fork == nil {
+            // What the guest has may not be what a merge's differences are to: its line may be another,
+            // of an account that came back from it, say.
+            remember(id, write(.line(pair.line)))
         }
         var fork = pair.fork
         if switches.contains(.comparesWithUnadopted), pair.coveredEnd > 0 { fork = pair.covered }

@@ -116,15 +116,19 @@ extension PairNode {
         guard !isTakingBack else {
             return reply(token, .refused(.unavailable), unconditionally: true)
         }
+        // One that this node does not have yet must not miss what the others get.
+        guard incoming.recipients.allSatisfy({ accounts.contains($0.account) }) else {
+            return reply(token, .refused(.noSuchAccount), unconditionally: true)
+        }
         var deliveries: [Op.Delivery] = []
         var besides: [InstanceID] = []
-        var absorbed: (instance: InstanceID, sequence: UInt64)?
+        var absorbed: [(instance: InstanceID, sequence: UInt64)] = []
         for recipient in incoming.recipients {
-            guard accounts.contains(recipient.account) else { continue }
-            let key = AcceptedMail.SenderKey(
-                incoming.receivedDigest, from: incoming.reversePath, to: recipient.forwardPath)
+            let key = RetryMemory.key(
+                reversePath: incoming.reversePath, forwardPath: recipient.forwardPath,
+                account: recipient.account, received: incoming.receivedDigest)
             if !switches.contains(.keepsRetries), let first = known(key) {
-                absorbed = first
+                absorbed.append(first)
                 continue
             }
             besides += accepted.all(key)
@@ -136,30 +140,33 @@ extension PairNode {
                     mailbox: accounts[known: recipient.account].line.inboxID, flags: .none,
                     forwardPath: recipient.forwardPath))
         }
-        guard let first = deliveries.first else {
-            if let absorbed {
-                replyToRetry(token, of: absorbed)
-            } else {
-                reply(token, .refused(.noSuchAccount), unconditionally: true)
-            }
-            return
+        let instances = deliveries.map(\.instance) + absorbed.map(\.instance)
+        guard let ticket = instances.first else {
+            return reply(token, .refused(.noSuchAccount), unconditionally: true)
         }
-        let accept = Op.Accept(
-            digest: incoming.digest, sizeOctets: incoming.sizeOctets, internalDate: now.wall,
-            reversePath: incoming.reversePath, receivedDigest: incoming.receivedDigest,
-            deliveries: deliveries)
-        let sequence = write(.accept(accept, kept: false, besides: besides), body: incoming.body)
-        execute(own[sequence])
-        reply(token, .accepted(first.instance))
+        senders[token] = instances
+        if !deliveries.isEmpty {
+            let accept = Op.Accept(
+                digest: incoming.digest, sizeOctets: incoming.sizeOctets, internalDate: now.wall,
+                reversePath: incoming.reversePath, receivedDigest: incoming.receivedDigest,
+                deliveries: deliveries)
+            let sequence = write(
+                .accept(accept, kept: false, besides: besides), body: incoming.body)
+            execute(own[sequence])
+        }
+        // What is here already waits for what its own answer waited for.
+        reply(token, .accepted(ticket), peer: absorbed.map(\.sequence).max() ?? 0)
+        guard !deliveries.isEmpty else { return }
+        let gate = gate(for: own[own.end])
         for delivery in deliveries {
-            effects.append((gate(for: own[sequence]), delivery.instance))
+            effects.append((gate, delivery.instance))
             placeOwn([delivery.instance], delivery.account)
         }
     }
 
     /// The message of which another with this key is a retry, and, if it is the peer's, where in its
     /// stream it is. What is not executed yet counts: should the peer lose it, it is kept.
-    private func known(_ key: AcceptedMail.SenderKey) -> (instance: InstanceID, sequence: UInt64)? {
+    private func known(_ key: SHA256Digest) -> (instance: InstanceID, sequence: UInt64)? {
         let unexecuted = peer.records(after: executed)
         var acknowledged: Set<InstanceID> = []
         for case .acknowledged(let instances) in unexecuted.lazy.map(\.entry) {
@@ -170,27 +177,16 @@ extension PairNode {
             return (first, entry.origin == slot ? 0 : entry.sequence)
         }
         for record in unexecuted {
-            guard case .accept(let op, _, _) = record.entry else { continue }
+            guard case .accept(let op, _, let besides) = record.entry else { continue }
             for delivery in op.deliveries
-            where AcceptedMail.SenderKey(op, delivery) == key
-                && accepted[delivery.instance] == nil && !acknowledged.contains(delivery.instance)
+            where accepted[delivery.instance] == nil && !acknowledged.contains(delivery.instance)
+                && RetryMemory.key(op, delivery) == key
+                && !accepted.hasItsRetry(delivery.instance, key, besides: besides)
             {
                 return (delivery.instance, record.sequence)
             }
         }
         return nil
-    }
-
-    /// The message is here already: the answer waits for what its own waited for.
-    private mutating func replyToRetry(
-        _ token: UInt64, of first: (instance: InstanceID, sequence: UInt64)
-    ) {
-        var gate = Gate(index: logCount)
-        if link == .connected {
-            gate.own = own.end
-            gate.peer = first.sequence
-        }
-        replies.append((gate, token, .accepted(first.instance)))
     }
 
     // MARK: Placing accepted mail
@@ -407,10 +403,14 @@ extension PairNode {
     // MARK: Answers
 
     /// Answers when everything written so far is durable: here, and connected on the peer too (R4).
-    mutating func reply(_ token: UInt64, _ result: ChangeResult, unconditionally: Bool = false) {
+    /// `peer`: when the peer's stream is executed so far, too.
+    mutating func reply(
+        _ token: UInt64, _ result: ChangeResult, peer: UInt64 = 0, unconditionally: Bool = false
+    ) {
         var gate = Gate(index: unconditionally ? 0 : logCount)
         if link == .connected, !unconditionally, !switches.contains(.answersAlone) {
             gate.own = own.end
+            gate.peer = peer
         }
         replies.append((gate, token, result))
     }

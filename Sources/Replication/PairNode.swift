@@ -45,9 +45,12 @@ public struct PairNode: ~Copyable, Sendable {
     public enum Event: Sendable {
         /// A client's change at this node; the token comes back with the reply.
         case submit(token: UInt64, AccountID, Change)
+        /// A sender's message. If it is accepted, one of the next two follows on the same token.
         case deliver(token: UInt64, Incoming)
-        /// The sender of this message showed that it saw our `250` (R7).
-        case acknowledged(InstanceID)
+        /// The sender that was answered on this token showed that it saw our `250` (R7).
+        case acknowledged(token: UInt64)
+        /// It went without such a sign, or was not answered after all: it may try again (R7).
+        case abandoned(token: UInt64)
         case createAccount(token: UInt64, Op.CreateAccount)
         /// The account's home is to be the other node (R29): only its home does it, while connected.
         case moveHome(token: UInt64, AccountID)
@@ -147,6 +150,8 @@ public struct PairNode: ~Copyable, Sendable {
     var accepted = AcceptedMail()
     var replies: [(gate: Gate, token: UInt64, result: ChangeResult)] = []
     var effects: [(gate: Gate, instance: InstanceID)] = []
+    /// By token, what each sender that is there was, or will be, answered for: one instance a recipient.
+    var senders: [UInt64: [InstanceID]] = [:]
     var outstanding: [(sequence: UInt64, token: UInt64, request: Request)] = []
     /// With the state in which their clients named messages.
     var held: [(token: UInt64, account: AccountID, change: Change, seen: AccountState)] = []
@@ -293,9 +298,11 @@ public struct PairNode: ~Copyable, Sendable {
         switch event {
         case .submit(let token, let account, let change): submit(token, account, change)
         case .deliver(let token, let incoming): deliver(token, incoming)
-        case .acknowledged(let instance):
-            guard accepted.acknowledge(instance) else { break }
-            write(.acknowledged([instance]))
+        case .acknowledged(let token):
+            let heard = senders.removeValue(forKey: token) ?? []
+            let news = heard.filter { accepted.acknowledge($0) }
+            if !news.isEmpty { write(.acknowledged(news)) }
+        case .abandoned(let token): senders[token] = nil
         case .createAccount(let token, let create): createAccount(token, create)
         case .moveHome(let token, let id): moveHome(token, id)
         case .durable(let count):

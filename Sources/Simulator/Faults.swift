@@ -268,7 +268,7 @@ extension World {
         }
         for mail in ledger.mails where mail.state == .answered {
             if let instance = mail.instance, held.contains(instance) { continue }
-            ledger.excused[mail.digest, default: 0] += 1
+            for account in mail.accounts { excuse(mail.digest, account) }
         }
         ledger.flagged.removeAll()
     }

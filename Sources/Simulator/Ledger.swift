@@ -11,7 +11,8 @@ struct Ledger {
         }
 
         var digest: SHA256Digest
-        var account: AccountID
+        /// Several, if the one recipient is a group.
+        var accounts: [AccountID]
         var sender: [UInt8]
         var state = State.sending
         var attempts = 0
@@ -21,6 +22,12 @@ struct Ledger {
         var heard: Set<InstanceID> = []
         /// The node that knows that its `250` was seen.
         var seenBy: (node: Int, life: Int, index: Int)?
+    }
+
+    /// One octet string in one account.
+    struct Content: Hashable {
+        var account: AccountID
+        var digest: SHA256Digest
     }
 
     struct Place: Hashable {
@@ -53,9 +60,12 @@ struct Ledger {
     var waiting: [UInt64: Waiting] = [:]
     /// Every message that a client saw, by its place.
     var places: [Place: InstanceID] = [:]
-    /// By digest: how many messages may be gone, and how many may be there besides the mails.
-    var excused: [SHA256Digest: Int] = [:]
-    var copies: [SHA256Digest: Int] = [:]
+    /// How many messages may be gone, and how many may be there besides the mails.
+    var excused: [Content: Int] = [:]
+    var copies: [Content: Int] = [:]
+    /// The mail for which a node wrote a message, and what was taken for the retry of another mail.
+    var mailOf: [InstanceID: Int] = [:]
+    var mistaken: Set<InstanceID> = []
     /// What was answered as expunged, and as flagged.
     var expunged: Set<InstanceID> = []
     /// Names that somebody subscribed to, with an answer; and those that anybody unsubscribed from.

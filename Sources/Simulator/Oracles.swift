@@ -134,7 +134,8 @@ extension World {
                         fail("R20: a flag that was removed from \(row.facts.instance) is back")
                     }
                     if let said = ledger.appended[row.facts.digest], said != mailbox.id,
-                        ledger.copies[row.facts.digest] == nil, state.mailbox(said) != nil
+                        ledger.copies[.init(account: state.id, digest: row.facts.digest)] == nil,
+                        state.mailbox(said) != nil
                     {
                         fail(
                             "R19: appended message \(row.facts.digest.words.0) is in "
@@ -151,13 +152,14 @@ extension World {
         }
         var answered: [SHA256Digest: Int] = [:]
         var sent: [SHA256Digest: Int] = [:]
-        for mail in ledger.mails where mail.account == state.id {
+        for mail in ledger.mails where mail.accounts.contains(state.id) {
             sent[mail.digest, default: 0] += 1
             if mail.state == .answered { answered[mail.digest, default: 0] += 1 }
         }
         for (digest, count) in sent.sorted(by: { $0.key < $1.key }) {
-            let least = (answered[digest] ?? 0) - (ledger.excused[digest] ?? 0)
-            let most = count + (ledger.copies[digest] ?? 0)
+            let content = Ledger.Content(account: state.id, digest: digest)
+            let least = (answered[digest] ?? 0) - (ledger.excused[content] ?? 0)
+            let most = count + (ledger.copies[content] ?? 0)
             let found = live[digest] ?? 0
             if found < least {
                 fail("R4: answered mail \(digest.words.0) is lost: \(found) of \(least)")

@@ -34,8 +34,8 @@ extension World {
             let op = Accounts.creating(
                 id, home: Slot(rawValue: UInt8(home))!, addresses: ["u\(number)@example.test"],
                 quotaOctets: nil, at: clock(home).wall)
-            step(home, .createAccount(token: token(.other, home), op))
             accounts.append(id)
+            create(number, op)
             setVerifier(id, at: home)
         }
         for number in 0..<6 {
@@ -46,6 +46,15 @@ extension World {
                     node: Int(random.below(2))))
         }
         queue.add(.work, at: now + milliseconds(500...1500))
+    }
+
+    /// A person asks for the account, and again, until it is there: what was not answered may be lost.
+    mutating func create(_ number: Int, _ op: Op.CreateAccount) {
+        let home = number % 2
+        if isDishonest || hosts[home].node?.visible(op.account) != nil { return }
+        queue.add(.create(number, op), at: now + 3000 * Self.millisecond)
+        guard hosts[home].node != nil else { return }
+        step(home, .createAccount(token: token(.other, home), op))
     }
 
     mutating func token(_ waiting: Ledger.Waiting, _ node: Int) -> UInt64 {
@@ -98,7 +107,12 @@ extension World {
         }
         let number = UInt64(ledger.mails.count + 1)
         let digest = SHA256Digest(words: (number, 1, 0, 0))
-        ledger.mails.append(.init(digest: digest, account: account, sender: [UInt8(number & 63)]))
+        var to = [account]
+        if number.isMultiple(of: 4) {
+            to.append(accounts[(accounts.firstIndex(of: account)! + 1) % accounts.count])
+            count("R7 mail to a group")
+        }
+        ledger.mails.append(.init(digest: digest, accounts: to, sender: [UInt8(number & 63)]))
         attempt(ledger.mails.count - 1)
     }
 
@@ -117,6 +131,7 @@ extension World {
         ledger.accepting = token
         defer { ledger.accepting = nil }
         ledger.mails[mail].heard = acknowledged(at: node)
+        attempting = mail
         step(
             node,
             .deliver(
@@ -124,7 +139,8 @@ extension World {
                 .init(
                     digest: entry.digest, sizeOctets: 1000, reversePath: entry.sender,
                     receivedDigest: entry.digest,
-                    recipients: [(entry.account, [1])], body: body)))
+                    recipients: entry.accounts.map { ($0, [1]) }, body: body)))
+        attempting = nil
     }
 
     mutating func replied(_ token: UInt64, _ result: ChangeResult, at node: Int) {
@@ -145,11 +161,18 @@ extension World {
             // The connection may have gone before the sender read the 250.
             guard ledger.mails[mail].token == token, ledger.mails[mail].state == .sending,
                 !chance(12)
-            else { return count("R7 answer lost") }
+            else {
+                queue.add(
+                    .lost(node: node, life: hosts[node].life, token: token),
+                    at: now + Self.millisecond)
+                return count("R7 answer lost")
+            }
             ledger.mails[mail].state = .answered
             ledger.mails[mail].instance = instance
             excuseAbsorbed(mail)
-            queue.add(.seen(mail: mail, node: node, instance), at: now + milliseconds(1...40))
+            queue.add(
+                .seen(mail: mail, node: node, life: hosts[node].life, token: token),
+                at: now + milliseconds(1...40))
         case (.append(let mail, let mailbox), .appended):
             ledger.mails[mail].state = .answered
             ledger.appended[ledger.mails[mail].digest] = mailbox
@@ -192,7 +215,51 @@ extension World {
         }
         guard isAnother, !entry.heard.contains(entry.instance!) else { return }
         count("R7 equal mail absorbed by a node that had not heard")
-        ledger.excused[entry.digest, default: 0] += 1
+        for account in entry.accounts { excuse(entry.digest, account) }
+    }
+
+    /// Whose messages a record is about.
+    mutating func noteMail(_ record: LogRecord, _ i: Int) {
+        if case .accept(let op, kept: false, _) = record.entry, let attempting,
+            record.origin?.rawValue == UInt8(i)
+        {
+            for delivery in op.deliveries { ledger.mailOf[delivery.instance] = attempting }
+        }
+        excuseMistaken(record, at: i)
+    }
+
+    mutating func excuse(_ digest: SHA256Digest, _ account: AccountID) {
+        ledger.excused[.init(account: account, digest: digest), default: 0] += 1
+    }
+
+    mutating func allow(_ digest: SHA256Digest, _ account: AccountID) {
+        ledger.copies[.init(account: account, digest: digest), default: 0] += 1
+    }
+
+    /// The same at a merge: a mail that was answered, but of which its sender had not yet shown that it
+    /// saw that, goes for the retry of an equal one.
+    private mutating func excuseMistaken(_ record: LogRecord, at node: Int) {
+        var pairs: [InstanceID] = []
+        var to: AccountID?
+        switch record.entry {
+        case .merge(let op, _): (pairs, to) = (op.absorbed, op.account)
+        case .orders(let account, let ops, _, _):
+            to = account
+            for case .acknowledged(let op) in ops { pairs += op.instances }
+        default: return
+        }
+        guard let to, !pairs.isEmpty, record.origin?.rawValue == UInt8(node) else { return }
+        let known = acknowledged(at: node)
+        for i in stride(from: 0, to: pairs.count, by: 2) {
+            let pair = [pairs[i], pairs[i + 1]]
+            let mails = pair.map { ledger.mailOf[$0] }
+            guard let one = mails[0], let other = mails[1], one != other,
+                let retried = pair.first(where: { !known.contains($0) }),
+                ledger.mistaken.insert(retried).inserted
+            else { continue }
+            count("R7 equal mail absorbed before its sender was heard of")
+            excuse(ledger.mails[one].digest, to)
+        }
     }
 
     /// An answer in connected state is on two disks.
@@ -203,9 +270,9 @@ extension World {
         }
     }
 
-    mutating func seen(_ mail: Int, _ node: Int, _ instance: InstanceID) {
-        guard hosts[node].node != nil else { return }
-        step(node, .acknowledged(instance))
+    mutating func seen(_ mail: Int, _ node: Int, _ life: Int, _ token: UInt64) {
+        guard hosts[node].node != nil, hosts[node].life == life else { return }
+        step(node, .acknowledged(token: token))
         ledger.mails[mail].seenBy = (node, hosts[node].life, hosts[node].journal.count)
     }
 
@@ -280,7 +347,7 @@ extension World {
         var named: [InstanceID] = []
         mailbox.messages.visit { row in
             if row.flags.contains(.deleted) {
-                ledger.excused[row.facts.digest, default: 0] += 1
+                excuse(row.facts.digest, client.account)
                 named.append(row.facts.instance)
             }
         }
@@ -296,7 +363,7 @@ extension World {
         var named: [InstanceID] = []
         for uid in uids {
             let row = mailbox.messages[mailbox.messages.position(ofUID: uid)!]
-            ledger.copies[row.facts.digest, default: 0] += 1
+            allow(row.facts.digest, client.account)
             named.append(row.facts.instance)
         }
         count(isMove ? "R22 move" : "R22 copy")
@@ -310,7 +377,7 @@ extension World {
         let number = UInt64(ledger.mails.count + 1)
         let digest = SHA256Digest(words: (number, 2, 0, 0))
         guard let body = store(digest, client.node) else { return }
-        var mail = Ledger.Mail(digest: digest, account: client.account, sender: [])
+        var mail = Ledger.Mail(digest: digest, accounts: [client.account], sender: [])
         // Nobody tries again.
         mail.state = .givenUp
         ledger.mails.append(mail)
@@ -331,7 +398,7 @@ extension World {
             submit(client, .other, .createMailbox(name: pick(names)!, specialUse: nil))
         case 4, 5:
             guard let doomed = pick(others) else { return }
-            doomed.messages.visit { ledger.excused[$0.facts.digest, default: 0] += 1 }
+            doomed.messages.visit { excuse($0.facts.digest, client.account) }
             count("R23 delete")
             submit(client, .other, .deleteMailbox(doomed.id))
         case 6, 7:
@@ -348,7 +415,7 @@ extension World {
                 .subscribe(name: name, wants))
         default:
             guard chance(20), let inbox = state.mailbox(state.inboxID) else { return }
-            inbox.messages.visit { ledger.copies[$0.facts.digest, default: 0] += 1 }
+            inbox.messages.visit { allow($0.facts.digest, client.account) }
             count("R23 rename of INBOX")
             submit(client, .other, .renameMailbox(inbox.id, to: pick(names)!))
         }

@@ -28,7 +28,10 @@ struct World {
         case retry(Int)
         case heal
         case unqueue
-        case seen(mail: Int, node: Int, InstanceID)
+        case create(Int, Op.CreateAccount)
+        /// The sender showed that it saw its answer, or never will.
+        case seen(mail: Int, node: Int, life: Int, token: UInt64)
+        case lost(node: Int, life: Int, token: UInt64)
     }
 
     /// One machine.
@@ -83,6 +86,8 @@ struct World {
     var clients: [Client] = []
     var accounts: [AccountID] = []
     var nextToken: UInt64 = 1
+    /// The mail that a sender hands over just now.
+    var attempting: Int?
 
     /// How often this history does what, in percent, so that histories differ in kind.
     var mood = Mood()
@@ -204,6 +209,7 @@ struct World {
     private mutating func perform(_ action: PairNode.Action, _ i: Int) {
         switch action {
         case .append(let record):
+            noteMail(record, i)
             hosts[i].journal.append(record)
             if options.traces { note("  \(i) writes \(describe(record))") }
             countEntry(record.entry)
@@ -412,7 +418,12 @@ struct World {
             isCut = [false, false]
             note("links are whole")
         case .unqueue: queuesSince = nil
-        case .seen(let mail, let node, let instance): seen(mail, node, instance)
+        case .create(let number, let op): create(number, op)
+        case .seen(let mail, let node, let life, let token): seen(mail, node, life, token)
+        case .lost(let node, let life, let token):
+            if hosts[node].node != nil, hosts[node].life == life {
+                step(node, .abandoned(token: token))
+            }
         }
     }
 

@@ -134,4 +134,67 @@ import Testing
             #expect(pair.account(i).mailbox(named: "Old")!.messages.count == 1)
         }
     }
+
+    // MARK: Senders (R7)
+
+    /// How many messages each account shows on each node.
+    private func counts() -> [Int] {
+        [TwoNodes.account, TwoNodes.other].flatMap { id in
+            (0...1).map { pair.inbox($0, id).messages.count }
+        }
+    }
+
+    @Test mutating func aMessageToAGroupReachesEachMember() {
+        let group = [TwoNodes.account, TwoNodes.other]
+        _ = pair.deliver(0, 1, to: group)
+        pair.exchange()
+        #expect(counts() == [1, 1, 1, 1])
+        pair.part()
+        _ = pair.deliver(1, 2, to: group)
+        pair.meet()
+        #expect(counts() == [2, 2, 2, 2])
+    }
+
+    @Test mutating func whoSawTheAnswerSawItForEachMemberOfAGroup() {
+        let group = [TwoNodes.account, TwoNodes.other]
+        let first = pair.deliver(0, 1, to: group)
+        pair.exchange()
+        pair.acknowledge(0, first)
+        pair.exchange()
+        _ = pair.deliver(1, 1, to: group)
+        pair.exchange()
+        #expect(counts() == [2, 2, 2, 2])
+    }
+
+    @Test mutating func aRetryThatAddsAMemberIsAcknowledgedForAll() {
+        _ = pair.deliver(0, 1)
+        pair.exchange()
+        let retry = pair.deliver(1, 1, to: [TwoNodes.account, TwoNodes.other])
+        pair.exchange()
+        #expect(pair.reply(retry) != nil)
+        #expect(counts() == [1, 1, 1, 1])
+        pair.acknowledge(1, retry)
+        pair.exchange()
+        _ = pair.deliver(0, 1, to: [TwoNodes.account, TwoNodes.other])
+        pair.exchange()
+        #expect(counts() == [2, 2, 2, 2])
+    }
+
+    /// The first sender's attempt at home stayed unanswered, its second, at the guest, was not. Home has
+    /// not merged the two yet, and the guest may have heard of both, when another sender comes.
+    @Test(arguments: [0, 5, 6, 7, 8, 10])
+    mutating func whatHasItsRetryIsNotTheFirstOfAnotherSendersMail(frames: Int) {
+        pair.part()
+        _ = pair.deliver(0, 1)
+        let second = pair.deliver(1, 1)
+        pair.acknowledge(1, second)
+        pair.beginToMeet(frames: frames)
+        let other = pair.deliver(1, 1)
+        // Before home hears of it, the session ends.
+        pair.isCut = [true, false]
+        if pair.reply(other) != nil { pair.acknowledge(1, other) }
+        pair.part()
+        pair.meet()
+        #expect(counts() == [2, 2, 0, 0])
+    }
 }

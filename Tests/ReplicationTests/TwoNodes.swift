@@ -6,6 +6,8 @@ import Replication
 /// that are told step by step.
 struct TwoNodes {
     static let account = AccountID(rawValue: 7)
+    /// Of the same home.
+    static let other = AccountID(rawValue: 8)
 
     /// Holds a node, which cannot be copied.
     private final class Machine {
@@ -25,14 +27,16 @@ struct TwoNodes {
     /// An account with its home on node 0, both nodes connected.
     init() {
         for i in 0...1 { machines.append(Machine(Self.node(i, incarnation: UInt64(i + 1), []))) }
-        nextToken = 1
-        step(
-            0,
-            .createAccount(
-                token: 1,
-                Accounts.creating(
-                    Self.account, home: .a, addresses: ["a@example.test"], quotaOctets: nil,
-                    at: now.wall)))
+        nextToken = 2
+        for (token, id) in [(1, Self.account), (2, Self.other)] as [(UInt64, AccountID)] {
+            step(
+                0,
+                .createAccount(
+                    token: token,
+                    Accounts.creating(
+                        id, home: .a, addresses: ["\(token)@example.test"], quotaOctets: nil,
+                        at: now.wall)))
+        }
         meet()
     }
 
@@ -104,11 +108,21 @@ struct TwoNodes {
         return journals[i].count > before
     }
 
-    /// Carries frames until none is on its way.
-    mutating func exchange() {
-        while let to = (0...1).first(where: { !wires[$0].isEmpty }) {
+    /// Carries frames until none is on its way, or so many.
+    mutating func exchange(atMost count: Int = .max) {
+        var carried = 0
+        while carried < count, let to = (0...1).first(where: { !wires[$0].isEmpty }) {
             step(to, .frame(wires[to].removeFirst()))
+            carried += 1
         }
+    }
+
+    /// The link is whole, but only so many frames have passed.
+    mutating func beginToMeet(frames: Int) {
+        isCut = [false, false]
+        clock += 1_000_000_000
+        for i in 0...1 { step(i, .tick) }
+        exchange(atMost: frames)
     }
 
     /// Time passes.
@@ -144,7 +158,9 @@ struct TwoNodes {
     }
 
     /// A message from a sender, told by its number.
-    mutating func deliver(_ i: Int, _ number: UInt64) -> UInt64 {
+    mutating func deliver(
+        _ i: Int, _ number: UInt64, to accounts: [AccountID] = [Self.account]
+    ) -> UInt64 {
         nextToken += 1
         let digest = SHA256Digest(words: (number, 1, 0, 0))
         step(
@@ -153,15 +169,24 @@ struct TwoNodes {
                 token: nextToken,
                 .init(
                     digest: digest, sizeOctets: 1, reversePath: [1], receivedDigest: digest,
-                    recipients: [(Self.account, [1])])))
+                    recipients: accounts.map { ($0, [1]) })))
         return nextToken
+    }
+
+    /// The sender that was answered on this token shows that it saw that.
+    mutating func acknowledge(_ i: Int, _ token: UInt64) {
+        step(i, .acknowledged(token: token))
     }
 
     func reply(_ token: UInt64) -> ChangeResult? { replies[token] }
 
-    func account(_ i: Int) -> AccountState { machines[i].node.visible(Self.account)! }
+    func account(_ i: Int, _ id: AccountID = Self.account) -> AccountState {
+        machines[i].node.visible(id)!
+    }
 
-    func inbox(_ i: Int) -> Mailbox { account(i).mailbox(account(i).inboxID)! }
+    func inbox(_ i: Int, _ id: AccountID = Self.account) -> Mailbox {
+        account(i, id).mailbox(account(i, id).inboxID)!
+    }
 
     mutating func append(_ i: Int, _ number: UInt64, flags: NamedFlags = .none) {
         let message = NewMessage(
